@@ -1,0 +1,76 @@
+# Two commands do everything:  make demo   and   make test.
+# Both make a virtual environment in .venv first, from the pins in requirements.lock; the second time at once.
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+# The environment is made anew when the folder, the pins or the project's own requirements change.
+STAMP := .venv/ready-$(shell { pwd -P; cat requirements.lock pyproject.toml; } | cksum | tr ' ' '-')
+UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+# Another Python, named on the command line or in the environment, takes the place of the one that is there.
+ifneq ($(origin PYTHON),file)
+$(shell [ "$$($(PYTHON) -V 2>&1)" = "$$($(BIN)/python -V 2>&1)" ] || rm -f .venv/ready-*)
+endif
+# No setting of the person who runs the tests may reach them: a test must never cost money.
+UNSET := $(shell env | grep -Eo '^(RUNPOD[A-Z_]*|YANDEX_[A-Z_]*|S3_[A-Z_]*|REDIS_URL)=' | sed 's/^/-u /; s/=$$//')
+
+.PHONY: help venv demo test unit notebooks lint lock clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
+
+venv: $(STAMP)  ## make .venv with everything in it
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "runpodkit needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) -V 2>&1 | head -n 1); name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),demo)" >&2; exit 1; }
+	@# One that was moved here still belongs to the folder it was made in; one of another Python cannot be mended.
+	@if { [ -e .venv/made-by ] && [ "$$(cat .venv/made-by)" != "$$(pwd -P) $$($(PYTHON) -V)" ]; } || \
+	    { [ -e $(BIN)/python ] && [ "$$($(BIN)/python -V 2>&1)" != "$$($(PYTHON) -V)" ]; }; then rm -rf .venv; fi
+	@rm -f .venv/ready-*
+	@$(PYTHON) -m venv .venv >.venv.log 2>&1 || { cat .venv.log >&2; rm -f .venv.log; \
+	    echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@rm -f .venv.log
+	@echo "$$(pwd -P) $$($(PYTHON) -V)" >.venv/made-by
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
+	@touch $@
+	@echo "installed into .venv"
+
+demo: venv  ## a sampler comparison from nothing to a grid: runs/demo/grid.png (ARGS=--quick: the short one)
+	@$(BIN)/runpodkit demo $(ARGS)
+
+test: unit notebooks  ## every test, the notebooks included
+
+unit: venv
+	$(BIN)/pytest $(ARGS)
+
+# Twice: with an empty RUNPODKIT_HOME and with the one the first pass left.  In a copy, because a `.env`
+# above the notebooks, with a key in it, would make them cost money.
+notebooks: venv
+	@box=$$(mktemp -d) && cp -R notebooks "$$box/notebooks" || exit 1; \
+	run() { env $(UNSET) RUNPODKIT_HOME="$$box/home" "$$@"; }; \
+	trap 'run $(BIN)/runpodkit stack down >/dev/null; rm -rf "$$box"' EXIT; trap 'exit 130' INT TERM; \
+	for home in fresh warm; do \
+	    echo "notebooks, $$home RUNPODKIT_HOME"; \
+	    run $(BIN)/pytest -c pyproject.toml --rootdir "$$box" -p nbval.plugin \
+	        --nbval --nbval-current-env --nbval-cell-timeout 120 "$$box/notebooks" || exit; \
+	done
+
+lint: venv  ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+lock: venv  ## bring requirements.lock up to date with pyproject.toml; UPGRADE=1 takes newer versions
+	$(UV) pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header --python-version 3.11 --quiet $(if $(UPGRADE),--upgrade) -o requirements.lock
+
+clean:  ## remove .venv and what tools left; results in runs/ stay
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,25 @@
+"""What every test stands on: no setting of the person who runs them reaches a test, and async means asyncio."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_SETTINGS = ("RUNPOD", "YANDEX_", "S3_", "REDIS_URL")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No key, no Redis, no bucket, no `.env`; a home of its own for each test."""
+    for name in list(os.environ):
+        if name.startswith(_SETTINGS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("RUNPODKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
