@@ -1,0 +1,206 @@
+"""A job as RunPod tells it, read once: statuses, times in seconds, image references.
+
+Milliseconds and unreadable answers end here.  Nothing in this module knows who asked,
+over which transport, or what a picture looks like.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from runpodkit.errors import JobCancelledError, JobFailedError, JobTimedOutError, ProtocolError
+
+JOB_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+"""What a job id must match in full before it enters a URL or a Redis key."""
+
+
+class JobStatus(StrEnum):
+    """Where a job stands, in RunPod's spelling.  A word not listed is `UNKNOWN`, which ends nothing."""
+
+    IN_QUEUE = "IN_QUEUE"
+    IN_PROGRESS = "IN_PROGRESS"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMED_OUT = "TIMED_OUT"
+    UNKNOWN = "UNKNOWN"
+
+    @classmethod
+    def _missing_(cls, value: object) -> JobStatus:
+        return cls.UNKNOWN
+
+    @property
+    def is_final(self) -> bool:
+        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.TIMED_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request to an endpoint, from submission to its end.  Times in seconds."""
+
+    id: str
+    status: JobStatus
+    output: Any = field(default=None, repr=False)
+    error: str | None = None
+    queue_delay_s: float | None = None
+    execution_time_s: float | None = None
+    worker_id: str | None = None
+    retries: int = 0
+    wire_status: str = ""
+
+    @classmethod
+    def from_wire(cls, answer: bytes | str | Mapping[str, Any]) -> Job:
+        """Read a job object as an endpoint answers it.
+
+        Raises:
+            ProtocolError: not JSON, not an object, or without a usable id and status.
+        """
+        data = _object(answer)
+        job_id, status = data.get("id"), data.get("status")
+        if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
+            raise ProtocolError(f"answer has no usable job id: {_excerpt(answer)}")
+        if not isinstance(status, str):
+            raise ProtocolError(f"job {job_id}: answer has no status: {_excerpt(answer)}")
+        worker_id, retries, error = data.get("workerId"), data.get("retries"), data.get("error")
+        return cls(
+            id=job_id,
+            status=JobStatus(status),
+            output=data.get("output"),
+            error=_error_text(error) if error else None,
+            queue_delay_s=_seconds(data.get("delayTime")),
+            execution_time_s=_seconds(data.get("executionTime")),
+            worker_id=_clean(worker_id, 200) if isinstance(worker_id, str) else None,
+            retries=_count(retries),
+            wire_status=_clean(status, 40),
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why the job ended without output, in one line."""
+        if self.error:
+            return " ".join(self.error.split())
+        if self.status is JobStatus.COMPLETED:
+            return "COMPLETED without output: the result was probably larger than the endpoint may send back"
+        return "no reason given; the worker's log on the RunPod console may say more"
+
+    def raise_for_status(self) -> Job:
+        """This job if it COMPLETED, else the matching `JobError`."""
+        match self.status:
+            case JobStatus.FAILED:
+                raise JobFailedError(self.id, self.wire_status, self.reason)
+            case JobStatus.CANCELLED:
+                raise JobCancelledError(self.id, self.wire_status, self.reason)
+            case JobStatus.TIMED_OUT:
+                raise JobTimedOutError(self.id, self.wire_status, self.reason)
+            case _:
+                return self
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """An endpoint's queue and workers as `/health` counts them; a count that is absent is 0."""
+
+    in_queue: int = 0
+    in_progress: int = 0
+    idle: int = 0
+    initializing: int = 0
+    ready: int = 0
+    running: int = 0
+    throttled: int = 0
+    unhealthy: int = 0
+
+    @classmethod
+    def from_wire(cls, answer: bytes | str | Mapping[str, Any]) -> Health:
+        """Raises ProtocolError where the answer is not an object."""
+        data = _object(answer)
+        jobs, workers = _mapping(data.get("jobs")), _mapping(data.get("workers"))
+        names = ("idle", "initializing", "ready", "running", "throttled", "unhealthy")
+        return cls(
+            in_queue=_count(jobs.get("inQueue")),
+            in_progress=_count(jobs.get("inProgress")),
+            **{name: _count(workers.get(name)) for name in names},
+        )
+
+    @property
+    def workers(self) -> int:
+        """Workers that work or could: `ready` and `idle` overlap, so the larger view counts."""
+        return max(self.ready, self.idle + self.running + self.initializing)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why a queued job may never start, or None."""
+        if self.running or self.idle or self.ready:
+            return None
+        if self.unhealthy:
+            return f"{self.unhealthy} workers are unhealthy: look at their logs on the RunPod console"
+        if self.throttled:
+            return f"{self.throttled} workers are throttled: no GPU of the chosen type is free"
+        if not self.initializing:
+            return "the endpoint has no workers: raise its max workers on the RunPod console"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """Where a picture can be had, as a dialect read it out of an output; not yet looked at."""
+
+    kind: Literal["url", "base64"]
+    value: str = field(repr=False)
+    seed: int | None = None
+    """The seed the worker says it used, where it says so."""
+
+
+def _object(answer: bytes | str | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(answer, bytes | str):
+        try:
+            answer = json.loads(answer)
+        except (ValueError, RecursionError) as exc:
+            raise ProtocolError(f"answer is not JSON: {_excerpt(answer)}") from exc
+    if not isinstance(answer, Mapping):
+        raise ProtocolError(f"answer is not a JSON object: {_excerpt(answer)}")
+    return answer
+
+
+def _error_text(error: object) -> str:
+    """RunPod's workers put JSON into a string; the message in it is what a person wants."""
+    if not isinstance(error, str):
+        return _clean(json.dumps(error, ensure_ascii=False, default=str), 2000)
+    try:
+        inner = json.loads(error)
+    except (ValueError, RecursionError):
+        inner = None
+    if isinstance(inner, dict) and isinstance(inner.get("error_message"), str):
+        kind = str(inner.get("error_type", "")).removeprefix("<class '").removesuffix("'>")
+        return _clean(f"{kind}: {inner['error_message']}".removeprefix(": "), 2000)
+    return _clean(error, 2000)
+
+
+def _clean(text: str, length: int) -> str:
+    """At most `length` characters that UTF-8 can write: JSON may carry half of a surrogate pair."""
+    return text[:length].encode("utf-8", "replace").decode()
+
+
+def _seconds(milliseconds: object) -> float | None:
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+        return None
+    return milliseconds / 1000 if 0 <= milliseconds < 1e12 else None
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _excerpt(answer: object) -> str:
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
+    text = " ".join(text[:400].split())
+    return repr(text[:200])

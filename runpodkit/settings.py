@@ -1,0 +1,272 @@
+"""Settings: what the environment and one `.env` say, checked, keys hidden.
+
+Built by `Settings.load()` where a kit is made, never at import.  Knows which endpoint
+is meant and which key may go there; opens no connection.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runpodkit.errors import ConfigError
+from runpodkit.logs import hide
+
+RUNPOD_HOST = "api.runpod.ai"
+YANDEX_URL = "https://storage.yandexcloud.net"
+_OPERATIONS = ("run", "runsync", "status", "stream", "cancel", "retry", "purge-queue", "health")
+_BARE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{4,127}")
+_ID_IN_URL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _header_safe(value: object) -> object:
+    """A key without the line end that `$(cat file)` leaves; what no header can carry is told without showing it."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str):
+        return value
+    text = text.strip()
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("not a key: it holds spaces, line ends or letters that are not ASCII")
+    return SecretStr(text) if text else None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointAddress:
+    """Where an endpoint is, and the key that may go there."""
+
+    url: str
+    """Without an operation: `https://api.runpod.ai/v2/<id>`."""
+    api_key: SecretStr = field(repr=False)
+
+    @property
+    def endpoint_id(self) -> str:
+        return self.url.rpartition("/")[2]
+
+    @property
+    def host(self) -> str:
+        """Host, and port where one is given."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def is_simulated(self) -> bool:
+        """An endpoint on this machine is a stand-in; everything else may cost money."""
+        return urlsplit(self.url).hostname in _LOOPBACK
+
+    @property
+    def identity(self) -> str:
+        """What decides whether two endpoints draw the same picture, if no model name says it."""
+        return self.endpoint_id if self.host == RUNPOD_HOST else f"{self.host}/{self.endpoint_id}"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside.  Empty values count as not set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, case_sensitive=True
+    )
+
+    runpod_api_key: Annotated[SecretStr | None, BeforeValidator(_header_safe)] = Field(None, alias="RUNPOD_API_KEY")
+    runpod_url: str | None = Field(None, alias="RUNPOD_URL")
+    redis_url: SecretStr | None = Field(None, alias="REDIS_URL")
+    yandex_bucket_name: str | None = Field(None, alias="YANDEX_BUCKET_NAME")
+    plain_bucket_name: str | None = Field(None, alias="S3_BUCKET_NAME")
+    s3_access_key: SecretStr | None = Field(None, validation_alias=AliasChoices("YANDEX_ACCESS_KEY", "S3_ACCESS_KEY"))
+    s3_secret_key: SecretStr | None = Field(None, validation_alias=AliasChoices("YANDEX_SECRET_KEY", "S3_SECRET_KEY"))
+    s3_endpoint_url: str | None = Field(None, validation_alias=AliasChoices("YANDEX_ENDPOINT_URL", "S3_ENDPOINT_URL"))
+    s3_region: str | None = Field(None, validation_alias=AliasChoices("YANDEX_REGION", "S3_REGION"))
+    s3_prefix: str = Field("", alias="S3_PREFIX")
+    home: Path = Field(Path("~/.runpodkit"), alias="RUNPODKIT_HOME")
+    dialect: str = Field("native", alias="RUNPODKIT_DIALECT")
+    gpu: str | None = Field(None, alias="RUNPODKIT_GPU")
+    model: str | None = Field(None, alias="RUNPODKIT_MODEL")
+    confirm_usd: float = Field(5.0, ge=0, alias="RUNPODKIT_CONFIRM_USD")
+    env_file: Path | None = Field(None, alias="RUNPODKIT_ENV_FILE", description="The `.env` that was read.")
+    _key_came_with_url: bool = PrivateAttr(False)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @classmethod
+    def load(cls, start: Path | None = None, **overrides: Any) -> Settings:
+        """Read the environment, then the nearest `.env` at or above `start` (default: the working folder).
+
+        The environment wins over `.env`; `overrides`, by the same names, win over both.
+
+        Raises:
+            ConfigError: a value is malformed, or the `.env` cannot be read or may be written by others.
+            TypeError: an override that is no setting.
+        """
+        unknown = overrides.keys() - _names()
+        if unknown:
+            raise TypeError(f"no such setting: {', '.join(sorted(unknown))}; known: {', '.join(sorted(_names()))}")
+        env_file = find_env_file(start or Path.cwd())
+        try:
+            settings = cls(_env_file=env_file, **{"RUNPODKIT_ENV_FILE": env_file, **overrides})
+        except ValidationError as exc:
+            first = exc.errors(include_url=False, include_input=False)[0]
+            name = str(first["loc"][0]) if first["loc"] else "settings"
+            raise ConfigError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{env_file} is not UTF-8 text: save it as UTF-8") from None
+        except OSError as exc:
+            raise ConfigError(f"{env_file} cannot be read: {exc.strerror}") from None
+        settings._key_came_with_url = len({_source(name, overrides) for name in ("RUNPOD_API_KEY", "RUNPOD_URL")}) == 1
+        for secret in (settings.runpod_api_key, settings.s3_access_key, settings.s3_secret_key, settings.redis_url):
+            if secret:
+                hide(secret.get_secret_value())
+        if settings.redis_url and (password := _password(settings.redis_url.get_secret_value())):
+            hide(password)
+            hide(unquote(password))
+        if settings.runpod_url:
+            normal_url(settings.runpod_url)
+        _s3_is_whole(settings)
+        return settings
+
+    def address(self, target: str | None = None) -> EndpointAddress | None:
+        """The endpoint that `target` (URL or id; default: RUNPOD_URL) means; None: nothing is configured.
+
+        Raises:
+            ConfigError: a key without a URL, a URL without a key, a malformed URL, or a
+                key that would leave for a host it was not given for.
+        """
+        where = target or self.runpod_url
+        if where is None:
+            if self.runpod_api_key:
+                raise ConfigError(
+                    "RUNPOD_API_KEY is set but RUNPOD_URL is not: set it to your endpoint's URL, as the RunPod "
+                    "console shows it (https://api.runpod.ai/v2/<endpoint id>/run), or unset the key to use the simulator"
+                )
+            return None
+        url = normal_url(where)
+        if self.runpod_api_key is None:
+            raise ConfigError(
+                f"RUNPOD_API_KEY is not set, and {url} asks for one: set it in the environment or in .env "
+                "(RunPod console, Settings, API keys), or unset RUNPOD_URL to use the simulator"
+            )
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ConfigError(f"RUNPOD_URL {url} would send the key unencrypted: use https://")
+        belongs = target is None and self._key_came_with_url
+        if parts.netloc != RUNPOD_HOST and parts.hostname not in _LOOPBACK and not belongs:
+            raise ConfigError(
+                f"RUNPOD_API_KEY and the URL of {parts.netloc} come from different places, so the key is not sent "
+                "there: set RUNPOD_URL and RUNPOD_API_KEY together, in the environment or in one .env"
+            )
+        return EndpointAddress(url, self.runpod_api_key)
+
+    @property
+    def s3_bucket_name(self) -> str | None:
+        """The bucket, in either spelling."""
+        return self.yandex_bucket_name or self.plain_bucket_name
+
+    @property
+    def s3_endpoint(self) -> str | None:
+        """Where the bucket is; None means AWS.  A bucket in the YANDEX_… spelling is at Yandex unless it says otherwise."""
+        return self.s3_endpoint_url or (YANDEX_URL if self.yandex_bucket_name else None)
+
+    @property
+    def has_bucket(self) -> bool:
+        return self.s3_bucket_name is not None
+
+
+def normal_url(text: str) -> str:
+    """An endpoint's URL without operation, from any way of writing it, the bare id included.
+
+    Raises:
+        ConfigError: neither an id nor the URL of an endpoint.
+    """
+    text = text.strip().rstrip("/")
+    if text.startswith("rpa_"):
+        raise ConfigError("RUNPOD_URL holds what looks like an API key: that belongs into RUNPOD_API_KEY")
+    if _BARE_ID.fullmatch(text):
+        return f"https://{RUNPOD_HOST}/v2/{text}"
+    shown = re.sub(r"[?#].*", "?…", re.sub(r"//.*@", "//…@", text, flags=re.DOTALL), flags=re.DOTALL)
+    hint = f"RUNPOD_URL={shown!r} is not an endpoint: set it to https://{RUNPOD_HOST}/v2/<endpoint id>/run"
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(f"{hint}; its host or port cannot be read") from None
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(f"{hint}, without user, query or fragment")
+    if parts.scheme not in ("http", "https") or not host or not _HOST.fullmatch(host) or not text.isprintable():
+        raise ConfigError(hint)
+    words = [word for word in parts.path.split("/") if word]
+    if words and words[-1] in _OPERATIONS:
+        words.pop()
+    if len(words) < 2 or words[-2] != "v2" or not _ID_IN_URL.fullmatch(words[-1]):
+        raise ConfigError(hint)
+    where = (
+        f"[{host}]" if ":" in host else host
+    )  # lower case, and no port that goes without saying: one endpoint, one URL
+    if port not in (None, 443 if parts.scheme == "https" else 80):
+        where = f"{where}:{port}"
+    return f"{parts.scheme}://{where}/{'/'.join(words)}"
+
+
+def find_env_file(start: Path) -> Path | None:
+    """The nearest `.env` at or above `start`, up to the home folder or the root.
+
+    Raises:
+        ConfigError: it belongs to somebody else or others may write it: its keys and URLs cannot be trusted.
+    """
+    home = Path.home()
+    for folder in (start.absolute(), *start.absolute().parents):
+        candidate = folder / ".env"
+        if candidate.is_file():
+            about = candidate.stat()
+            if about.st_uid != os.getuid():
+                raise ConfigError(f"{candidate} belongs to another user, so it is not read: chown it or move it away")
+            if about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise ConfigError(f"{candidate} may be written by others, so it is not read: chmod 600 {candidate}")
+            return candidate
+        if folder == home:
+            return None
+    return None
+
+
+def _names() -> set[str]:
+    """Every name a setting answers to."""
+    names: set[str] = set()
+    for info in Settings.model_fields.values():
+        choices = info.validation_alias
+        names |= {str(choice) for choice in choices.choices} if isinstance(choices, AliasChoices) else {str(choices)}
+    return names
+
+
+def _source(name: str, overrides: Mapping[str, Any]) -> str:
+    """Where the value of a setting comes from."""
+    if name in overrides:
+        return "call"
+    return "environment" if os.environ.get(name) else ".env"
+
+
+def _password(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        return None
+
+
+def _s3_is_whole(settings: Settings) -> None:
+    parts = {
+        "YANDEX_BUCKET_NAME": settings.s3_bucket_name,
+        "YANDEX_ACCESS_KEY": settings.s3_access_key,
+        "YANDEX_SECRET_KEY": settings.s3_secret_key,
+    }
+    missing = [name for name, value in parts.items() if not value]
+    if missing and len(missing) < len(parts):
+        raise ConfigError(f"S3 storage is half configured: set {', '.join(missing)} too (or the S3_… spelling)")
