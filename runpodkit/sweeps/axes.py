@@ -1,0 +1,365 @@
+"""Axes: the values of one parameter, from text or from anything Python can list.
+
+The text grammar, item by item of a comma list:
+
+    5, 10, 20          values; "a, b" and 'c' quote a value, a doubled quote is one quote
+    1-10               every whole step from 1 to 10, both included; 10-1 counts down
+    1-10 (+3)          1, 4, 7, 10; 10-1 (-3) counts down; never past the end
+    0-1 [5]            5 points, evenly spaced, both ends included
+
+Ranges are for numbers, and are worked out in decimals: 0-1 (+0.1) ends at 1 exactly.
+Text fields take the comma list alone.  A prompt is one value as it stands, unless all
+of it is a list of quoted values: prompts are full of commas.
+
+Which values a parameter may take is `ImageParams`' business and is asked there, once
+per value.  How axes are combined is not known here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, localcontext
+from itertools import islice
+from types import NoneType
+from typing import Any, NamedTuple, get_args
+
+from pydantic import ValidationError
+
+from runpodkit.params import RANDOM_SEED, ImageParams
+
+MAX_VALUES = 10_000
+"""Values that one axis may have."""
+
+EXTRA = "extra."
+"""`extra.NAME` is an axis over one worker-specific input."""
+
+_PROMPTS = ("user_prompt", "negative_prompt")
+_NUMBER = r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})"
+_RANGE = re.compile(
+    rf"(?P<start>{_NUMBER})\s*-\s*(?P<end>{_NUMBER})"
+    rf"(?:\s*\(\s*(?P<step>{_NUMBER})\s*\)|\s*\[\s*(?P<count>[0-9]{{1,20}})\s*\])?"
+)
+_DIGITS = 100  # of precision: the longest number above, times an index, never rounds
+
+
+class AxisValues(NamedTuple):
+    """What was read, and everything wrong with it; values are good only if nothing is."""
+
+    values: list[Any]
+    problems: list[str]
+
+
+def parse_axis(text: str, field: str, *, unique: bool = True) -> list[Any]:
+    """The values that `text` means for a field of `ImageParams`, or for `extra.NAME`.
+
+    Args:
+        text: In the grammar at the top of this module.
+        field: Its type decides what is a number.  For `extra.NAME`, whose type nobody
+            knows, unquoted numbers, ranges, true and false are read as such.
+        unique: Report values that come twice; axes that are zipped may repeat.
+
+    Raises:
+        ValueError: one message with every problem.
+    """
+    values, problems = read_axis(field, text, unique=unique)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return values
+
+
+def read_axis(field: str, given: object, *, unique: bool = True) -> AxisValues:
+    """The values of an axis, each with the type of its field, and every problem in words.
+
+    Args:
+        field: A field of `ImageParams`, or `extra.NAME`.
+        given: Grammar text, or a list, range, tuple, array, Series or other ordered iterable.
+        unique: Report values that come twice (4 and 4.0 are the same).
+    """
+    refusal = _refused_name(field)
+    if refusal:
+        return AxisValues([], [refusal])
+    if isinstance(given, str):
+        raw, problems = _read_text(given, field)
+    else:
+        raw, problems = _listed(given)
+    if problems:
+        return AxisValues([], problems)
+    if not raw:
+        return AxisValues([], ["empty: give at least one value"])
+    if len(raw) > MAX_VALUES:
+        return AxisValues([], [f"more than {MAX_VALUES:,} values: use fewer"])
+    values, problems = _typed(field, raw)
+    if unique and (twice := repeated(values)):
+        problems.append(f"{_some(twice)} {_is(twice)} given more than once")
+    return AxisValues(values, problems)
+
+
+def canonical(value: Any) -> str:
+    """JSON in which equal values look equal: sorted keys, 4.0 as 4, ASCII.
+
+    Raises:
+        ValueError, TypeError: `value` has no JSON form (NaN, an object).
+    """
+    return json.dumps(_whole(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def repeated(values: Iterable[Any]) -> list[Any]:
+    """The values that come more than once, each once, in order."""
+    seen: dict[str, int] = {}
+    twice = []
+    for value in values:
+        key = canonical(value)
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] == 2:
+            twice.append(value)
+    return twice
+
+
+def as_list(given: object) -> object:
+    """Arrays and Series as lists, their scalars as Python's; anything else as it is."""
+    tolist = getattr(given, "tolist", None)
+    return tolist() if callable(tolist) else given
+
+
+def _refused_name(field: str) -> str | None:
+    if field.startswith(EXTRA):
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", field.removeprefix(EXTRA)):
+            return None
+        return "after `extra.` comes one name of letters, digits, _ and -"
+    if field == "extra":
+        return "an axis over a worker-specific input is called extra.NAME"
+    if field == "timeout":
+        return "not part of the picture, so all trials would be alike: set it in the base"
+    if field in ImageParams.model_fields:
+        return None
+    near = difflib.get_close_matches(field, ImageParams.model_fields, n=1)
+    known = ", ".join(name for name in ImageParams.model_fields if name not in ("extra", "timeout"))
+    return "not a parameter; " + (f"did you mean {near[0]}?" if near else f"known: {known}, extra.NAME")
+
+
+def _kind(field: str) -> type | None:
+    """int, float, bool or str; None where nobody knows."""
+    if field.startswith(EXTRA):
+        return None
+    annotation = ImageParams.model_fields[field].annotation
+    kinds: list[Any] = [arg for arg in get_args(annotation) if arg is not NoneType] or [annotation]
+    return kinds[0] if isinstance(kinds[0], type) else None
+
+
+def is_number(field: str) -> bool:
+    """Whether a field of `ImageParams` holds a number, so that text for it can only be grammar."""
+    return _kind(field) in (int, float)
+
+
+# Text
+
+
+class _Item(NamedTuple):
+    text: str
+    quoted: bool
+
+
+def _read_text(text: str, field: str) -> tuple[list[Any], list[str]]:
+    if not text.strip():
+        return [], ["empty: give at least one value"]
+    items, problems = _split(text)
+    if field in _PROMPTS and (problems or not all(item.quoted for item in items)):
+        return [text], []
+    kind = _kind(field)
+    values: list[Any] = []
+    read: list[Any]
+    for item in items:
+        if kind in (int, float):
+            read, wrong = _numbers(item.text.strip(), whole=kind is int)
+        elif kind is None and not item.quoted:
+            read, wrong = _guessed(item.text)
+        else:
+            read, wrong = [item.text], []
+        values += read
+        problems += wrong
+        if len(values) > MAX_VALUES:
+            problems.append(f"more than {MAX_VALUES:,} values: use fewer")
+            break
+    return values, problems
+
+
+def _split(text: str) -> tuple[list[_Item], list[str]]:
+    """Items between the commas that no quote holds; a quote counts only where an item begins."""
+    items: list[_Item] = []
+    problems: list[str] = []
+    at = 0
+    while at <= len(text):
+        while at < len(text) and text[at].isspace():
+            at += 1
+        quote = text[at] if at < len(text) and text[at] in "\"'" else None
+        if quote is None:
+            end = text.find(",", at)
+            end = len(text) if end < 0 else end
+            word = text[at:end].strip()
+            if word:
+                items.append(_Item(word, quoted=False))
+            else:
+                problems.append(f"nothing stands {'after the last' if end == len(text) else 'before a'} comma")
+        else:
+            closing = re.compile(rf"((?:[^{quote}]|{quote}{quote})*){quote}(?!{quote})").match(text, at + 1)
+            if closing is None:
+                problems.append(f"the quote of {_short(text[at:])} is never closed")
+                break
+            items.append(_Item(closing[1].replace(quote * 2, quote), quoted=True))
+            end = text.find(",", closing.end())
+            end = len(text) if end < 0 else end
+            if text[closing.end() : end].strip():
+                problems.append(f"{_short(text[at:end].strip())}: only a comma may follow a closing quote")
+        at = end + 1
+    return items, problems
+
+
+def _numbers(text: str, *, whole: bool) -> tuple[list[Any], list[str]]:
+    """One number, or a range of them."""
+    if re.fullmatch(_NUMBER, text):
+        numbers = [Decimal(text)]
+    elif match := _RANGE.fullmatch(text):
+        with localcontext(prec=_DIGITS):
+            numbers, wrong = _range(match)
+        if wrong:
+            return [], [f"range {text}: {wrong}"]
+    else:
+        return [], [f"{_short(text)} is neither a number nor a range such as 1-10, 1-10 (+3) or 0-1 [5]"]
+    if not whole:
+        return [float(number) for number in numbers], []
+    if broken := [float(number) for number in numbers if number % 1]:
+        where = f"range {text}: " if len(numbers) > 1 else ""
+        return [], [f"{where}{_some(broken)} {_is(broken)} not whole"]
+    return [int(number) for number in numbers], []
+
+
+def _range(match: re.Match[str]) -> tuple[list[Decimal], str | None]:
+    start, end = Decimal(match["start"]), Decimal(match["end"])
+    if match["count"]:
+        count = int(match["count"])
+        if not 1 <= count <= MAX_VALUES:
+            return [], f"[{count}] asks for too {'many' if count else 'few'} points, 1 to {MAX_VALUES:,} are possible"
+        if count == 1 and start != end:
+            return [], "one point cannot be both ends: use [2] or more"
+        gaps = max(count - 1, 1)
+        return [(start * (gaps - i) + end * i) / gaps for i in range(count)], None
+    step = Decimal(match["step"]) if match["step"] else Decimal(1 if end >= start else -1)
+    if not step:
+        return [], "the step is 0"
+    if (end - start) * step < 0:
+        way, sign = ("up", "+") if end > start else ("down", "-")
+        return [], f"it goes {way}, so its step needs a {sign}"
+    last = (end - start) // step
+    if last >= MAX_VALUES:
+        return [], f"more than {MAX_VALUES:,} values: use a larger step"
+    if last == 0 and start != end and not match["step"]:
+        return [], "its ends are less than 1 apart: give a step, as (+0.1), or a count, as [5]"
+    return [start + step * i for i in range(int(last) + 1)], None
+
+
+def _guessed(text: str) -> tuple[list[Any], list[str]]:
+    """An unquoted item for an input whose type nobody knows."""
+    if text.lower() in ("true", "false"):
+        return [text.lower() == "true"], []
+    if re.fullmatch(_NUMBER, text) or _RANGE.fullmatch(text):
+        numbers, broken = _numbers(text, whole=True)
+        if broken or "." in text:
+            numbers, broken = _numbers(text, whole=False)
+        return numbers, broken
+    return [text], []
+
+
+# Values
+
+
+def _listed(given: object) -> tuple[list[Any], list[str]]:
+    given = as_list(given)
+    if isinstance(given, set | frozenset):
+        return [], ["a set has no order: give a list"]
+    if isinstance(given, Mapping | bytes | bytearray) or not isinstance(given, Iterable):
+        return [], [f"{_short(given)} is no list of values: give a list, a range or text such as '1-10'"]
+    return [as_list(value) for value in islice(given, MAX_VALUES + 1)], []
+
+
+def _typed(field: str, raw: list[Any]) -> tuple[list[Any], list[str]]:
+    """Values as the field keeps them; what it refuses is grouped, so that a long range is one line."""
+    if field.startswith(EXTRA):
+        return _json_values(raw)
+    values: list[Any] = []
+    refused: dict[str, list[Any]] = {}
+    for value in raw:
+        if is_number(field) and isinstance(value, bool):
+            refused.setdefault("not a number", []).append(value)
+            continue
+        try:
+            params = ImageParams.model_validate({"user_prompt": "-", field: value})
+        except ValidationError as exc:
+            refused.setdefault(_why(field, exc), []).append(value)
+            continue
+        read = getattr(params, field)
+        if field == "seed" and read == RANDOM_SEED:
+            refused.setdefault("no seed: use rk.seeds(n), or seed='vary' for one per trial", []).append(value)
+        values.append(read)
+    return values, [f"{_some(bad)} {_is(bad)} {why}" for why, bad in refused.items()]
+
+
+def _json_values(raw: list[Any]) -> tuple[list[Any], list[str]]:
+    values: list[Any] = []
+    refused: list[Any] = []
+    for value in raw:
+        try:
+            values.append(json.loads(json.dumps(value, allow_nan=False)))
+        except (TypeError, ValueError, RecursionError):
+            refused.append(value)
+    return values, [f"{_some(refused)} {_is(refused)} not what JSON can hold"] if refused else []
+
+
+def _why(field: str, error: ValidationError) -> str:
+    item = error.errors(include_url=False)[0]
+    bounds = {
+        name: limit
+        for constraint in ImageParams.model_fields[field].metadata
+        for name in ("ge", "le")
+        if (limit := getattr(constraint, name, None)) is not None
+    }
+    allowed = f" ({bounds['ge']} to {bounds['le']} is allowed)" if len(bounds) == 2 else ""
+    match item["type"]:
+        case "greater_than_equal":
+            return f"below {item['ctx']['ge']}{allowed}"
+        case "less_than_equal" | "int_parsing_size":
+            return f"above {bounds['le']}{allowed}"
+        case "multiple_of":
+            return f"not a multiple of {item['ctx']['multiple_of']}"
+        case "int_from_float":
+            return "not whole"
+    return f"refused: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return value
+
+
+def _is(values: list[Any]) -> str:
+    return "is" if len(values) == 1 else "are"
+
+
+def _some(values: list[Any], at_most: int = 4) -> str:
+    """The first few values in words: `5`; `5 and 6`; `1, 2, 3, 4 and 96 more`."""
+    shown = [_short(value) for value in values[:at_most]]
+    if len(values) > at_most:
+        return f"{', '.join(shown)} and {len(values) - at_most:,} more"
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
