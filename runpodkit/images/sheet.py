@@ -1,0 +1,325 @@
+"""The drawing of a grid: where everything goes, then the ink.
+
+Gets pictures that are already as small as their cells, and labels; knows no bytes, paths or
+outputs.  All lengths are pixels.  Type is sized from the cells and the sheet's width, so that
+labels stay readable when a wide sheet is shown smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from PIL import Image, ImageDraw
+
+from runpodkit.images import lettering
+from runpodkit.images.headline import GREY, INK, WHITE, Headline
+from runpodkit.images.lettering import Block, Colour
+
+Labels = tuple[str, ...]
+
+RULE: Colour = (188, 190, 195)
+EDGE: Colour = (226, 227, 230)
+HATCH: Colour = (219, 221, 226)
+PALE: Colour = (250, 250, 251)
+FAILED: tuple[Colour, Colour, Colour] = ((253, 245, 243), (236, 200, 194), (150, 48, 38))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is written where a picture should be."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """The texts around the cells; an empty one takes no room."""
+
+    title: str = ""
+    subtitle: str = ""
+    row_title: str = ""
+    col_title: str = ""
+    badge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Neighbouring rows or columns under one label: first and last position, and the label's text."""
+
+    first: int
+    last: int
+    text: Block
+
+
+class Sheet:
+    """A grid laid out: its `size` is known before anything is drawn.
+
+    `widths` and `heights` are those of the columns' and rows' places, without notes.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Labels],
+        cols: Sequence[Labels],
+        widths: Sequence[int],
+        heights: Sequence[int],
+        words: Words,
+        notes: Mapping[tuple[Labels, Labels], str],
+    ) -> None:
+        self._rows, self._cols, self._words, self._notes = rows, cols, words, notes
+        self._widths, self._places = widths, heights
+        widest = max(widths)
+        self.px = max(11, round(min(30, widest / 8, max(13, sum(widths) / 100))))
+        self._small = max(10, round(self.px * 0.82))
+        self._margin = round(self.px * 1.6)
+        self._gap = max(4, round(widest * 0.03))
+        self._headline = Headline(words.title, words.subtitle, words.badge, self.px, self._small)
+        self._hatched: dict[tuple[int, int], Image.Image] = {}
+        self._lay_columns()
+        self._lay_rows(widest, max(heights))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the whole sheet."""
+        right = self._right + self._margin
+        bottom = self._top + self._starts_y[-1] + self._heights[-1] + self._margin
+        return max(right, self._headline.least_width + 2 * self._margin), bottom
+
+    def draw(self, pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem]) -> Image.Image:
+        """The sheet with these pictures in their places; a place without one is marked as missing."""
+        sheet = Image.new("RGB", self.size, WHITE)
+        draw = ImageDraw.Draw(sheet)
+        self._headline.draw(sheet, draw, self._margin)
+        self._draw_column_labels(draw)
+        self._draw_row_labels(sheet, draw)
+        for row, y, height in zip(self._rows, self._starts_y, self._places, strict=True):
+            for col, x, width in zip(self._cols, self._starts_x, self._widths, strict=True):
+                place = (self._left + x, self._top + y, width, height)
+                self._draw_cell(sheet, draw, place, pictures.get((row, col)))
+                note = self._note(row, col, width)
+                note.draw(draw, place[0] + width / 2, place[1] + height + self._under, GREY, "centre")
+        return sheet
+
+    # layout
+
+    def _lay_columns(self) -> None:
+        self._starts_x = _starts(self._cols, self._widths, self._gap, self.px)
+        self._col_levels = [
+            [
+                _Group(first, last, lettering.block(text, self.px, width=self._span_x(first, last)))
+                for first, last, text in _groups(self._cols, level)
+            ]
+            for level in range(len(self._cols[0]))
+        ]
+        self._col_heights = [max(group.text.height for group in level) for level in self._col_levels]
+        whole = self._span_x(0, len(self._cols) - 1)
+        self._col_title = lettering.block(self._words.col_title, self._small, width=max(whole, 12 * self._small))
+
+    def _lay_rows(self, width: int, height: int) -> None:
+        self._under = round(self._small * 0.25)
+        columns = list(zip(self._cols, self._widths, strict=True))
+        note_heights = [max(self._note(row, col, wide).height for col, wide in columns) for row in self._rows]
+        heights = [
+            place + (note + self._under if note else 0) for place, note in zip(self._places, note_heights, strict=True)
+        ]
+        self._row_levels: list[list[_Group]] = []
+        for level in range(len(self._rows[0])):
+            groups = _groups(self._rows, level)
+            texts = self._row_texts([text for _, _, text in groups], width, height)
+            self._row_levels.append(
+                [_Group(first, last, text) for (first, last, _), text in zip(groups, texts, strict=True)]
+            )
+        for groups_of_level in self._row_levels:  # a label taller than its rows makes the last of them taller
+            for group in groups_of_level:
+                lacking = group.text.height - sum(heights[group.first : group.last + 1])
+                heights[group.last] += max(0, lacking)
+        self._heights = heights
+        self._starts_y = _starts(self._rows, heights, self._gap + (self._under if any(note_heights) else 0), self.px)
+        self._row_widths = [max(group.text.width for group in level) for level in self._row_levels]
+        tall = self._span_y(0, len(self._rows) - 1)
+        self._row_title = lettering.block(self._words.row_title, self._small, width=max(tall, 12 * self._small))
+
+    def _row_texts(self, labels: list[str], width: int, height: int) -> list[Block]:
+        """Row labels on one line if they are short, else at the narrowest width that is not taller than a cell."""
+        plain = [lettering.block(text, self.px) for text in labels]
+        if max(text.width for text in plain) <= max(0.75 * width, 9 * self.px):
+            return plain
+        made = plain
+        for share in (0.6, 0.9, 1.3, 2.0):
+            limit = max(share * width, 9 * self.px)
+            made = [lettering.block(text, self.px, width=limit) for text in labels]
+            if max(text.height for text in made) <= height:
+                break
+        return made
+
+    def _span_x(self, first: int, last: int) -> int:
+        return self._starts_x[last] + self._widths[last] - self._starts_x[first]
+
+    def _span_y(self, first: int, last: int) -> int:
+        return self._starts_y[last] + self._heights[last] - self._starts_y[first]
+
+    def _note(self, row: Labels, col: Labels, width: int) -> Block:
+        return lettering.block(self._notes.get((row, col), ""), self._small, width=width)
+
+    @property
+    def _pad(self) -> int:
+        """Between a label and what it labels."""
+        return round(self.px * 0.7)
+
+    @cached_property
+    def _left(self) -> int:
+        """Where the first column begins."""
+        labels = sum(width + self._pad + (self._pad if level else 0) for level, width in self._row_x_widths)
+        title = self._row_title.height + self._pad if self._row_title.lines else 0
+        return self._margin + title + labels
+
+    @property
+    def _right(self) -> int:
+        """Where the last column ends."""
+        return self._left + self._starts_x[-1] + self._widths[-1]
+
+    @property
+    def _row_x_widths(self) -> list[tuple[int, int]]:
+        """Levels of row labels that take room, innermost as 0, with their widths."""
+        innermost = len(self._row_widths) - 1
+        return [(innermost - level, width) for level, width in enumerate(self._row_widths) if width]
+
+    @cached_property
+    def _head_height(self) -> int:
+        """What title, subtitle and badge take, with the room below them."""
+        height = self._headline.lay(max(self._right - self._margin, self._headline.least_width))
+        return height + round(self.px * 0.9) if height else 0
+
+    @cached_property
+    def _labels_top(self) -> int:
+        """Where the column labels begin, below title, subtitle and the columns' own title."""
+        head = self._head_height
+        title = self._col_title.height + round(self._pad * 0.4) if self._col_title.lines else 0
+        return self._margin + head + title
+
+    @cached_property
+    def _top(self) -> int:
+        """Where the first row of pictures begins."""
+        levels = len(self._col_heights)
+        taken = [height + (self._pad if level < levels - 1 else 0) for level, height in enumerate(self._col_heights)]
+        return self._labels_top + sum(taken) + (round(self._pad * 0.6) if any(self._col_heights) else 0)
+
+    # labels
+
+    def _draw_column_labels(self, draw: ImageDraw.ImageDraw) -> None:
+        middle = self._left + self._span_x(0, len(self._cols) - 1) / 2
+        self._col_title.draw(draw, middle, self._margin + self._head_height, GREY, "centre")
+        y = self._labels_top
+        innermost = len(self._col_levels) - 1
+        for level, (groups, height) in enumerate(zip(self._col_levels, self._col_heights, strict=True)):
+            for group in groups:
+                x, span = self._left + self._starts_x[group.first], self._span_x(group.first, group.last)
+                # an outer label stands on its rule, an inner one on its pictures
+                group.text.draw(draw, x + span / 2, y + height - group.text.height, INK, "centre")
+                if level < innermost and group.text.lines:
+                    line = y + height + self._pad // 3
+                    draw.line((x, line, x + span - 1, line), RULE, _stroke(self.px))
+            y += height + (self._pad if level < innermost else 0)
+
+    def _draw_row_labels(self, sheet: Image.Image, draw: ImageDraw.ImageDraw) -> None:
+        if self._row_title.lines:
+            turned = lettering.upright(self._row_title, GREY, WHITE)
+            tall = self._span_y(0, len(self._rows) - 1)
+            sheet.paste(turned, (self._margin, self._top + max(0, (tall - turned.height) // 2)))
+        right = self._left
+        innermost = len(self._row_levels) - 1
+        for level in range(innermost, -1, -1):
+            if not self._row_widths[level]:
+                continue
+            right -= self._pad
+            for group in self._row_levels[level]:
+                y = self._top + self._starts_y[group.first]
+                span = self._span_y(group.first, group.last)
+                if level < innermost and group.text.lines:
+                    draw.line((right, y, right, y + span - 1), RULE, _stroke(self.px))
+                edge = right - (self._pad if level < innermost else 0)
+                # beside one picture a label sits in the picture's middle, not the note's
+                within = max(self._places[group.first], group.text.height) if group.first == group.last else span
+                group.text.draw(draw, edge, y + (within - group.text.height) / 2, INK, "right")
+            right -= self._row_widths[level] + (self._pad if level < innermost else 0)
+
+    # cells
+
+    def _draw_cell(
+        self,
+        sheet: Image.Image,
+        draw: ImageDraw.ImageDraw,
+        place: tuple[int, int, int, int],
+        content: Image.Image | Problem | None,
+    ) -> None:
+        x, y, width, height = place
+        if isinstance(content, Image.Image):
+            left, top = x + (width - content.width) // 2, y + (height - content.height) // 2
+            # a hairline outside the picture keeps a white one apart from the paper
+            draw.rectangle((left - 1, top - 1, left + content.width, top + content.height), outline=EDGE)
+            sheet.paste(content, (left, top))
+        elif content is None:
+            sheet.paste(self._missing(width, height), (x, y))
+        else:
+            self._draw_problem(draw, place, content.reason)
+
+    def _missing(self, width: int, height: int) -> Image.Image:
+        if (width, height) in self._hatched:
+            return self._hatched[width, height]
+        step = max(7, round(self.px * 0.75))
+        fine = Image.new("RGB", (width * 2, height * 2), PALE)  # drawn double and reduced: smooth diagonals
+        draw = ImageDraw.Draw(fine)
+        for start in range(-2 * height, 2 * width, 2 * step):
+            draw.line((start, 2 * height, start + 2 * height, 0), HATCH, 2)
+        place = fine.reduce(2)
+        draw = ImageDraw.Draw(place)
+        text = lettering.fitting("missing", width - 6, height - 6, px=self._small, least_px=8)
+        x, y, pad = width / 2, (height - text.height) / 2, self._small // 2
+        draw.rectangle(
+            (x - text.width / 2 - pad, y - pad / 4, x + text.width / 2 + pad, y + text.height + pad / 4), PALE
+        )
+        text.draw(draw, x, y, GREY, "centre")
+        draw.rectangle((0, 0, width - 1, height - 1), outline=EDGE)
+        self._hatched[width, height] = place
+        return place
+
+    def _draw_problem(self, draw: ImageDraw.ImageDraw, place: tuple[int, int, int, int], reason: str) -> None:
+        x, y, width, height = place
+        paper, edge, ink = FAILED
+        draw.rectangle((x, y, x + width - 1, y + height - 1), fill=paper, outline=edge)
+        pad = max(4, round(width * 0.06))
+        room = (width - 2 * pad, height - 2 * pad)
+        head = lettering.fitting("failed", *room, px=self._small, least_px=8, bold=True)
+        left = room[1] - head.height - self._under
+        body = lettering.fitting(reason, room[0], left, px=self._small, least_px=9) if left > 12 else None
+        total = head.height + (self._under + body.height if body else 0)
+        top = y + (height - total) / 2
+        head.draw(draw, x + width / 2, top, ink, "centre")
+        if body:
+            body.draw(draw, x + width / 2, top + head.height + self._under, ink, "centre")
+
+
+def _starts(labels: Sequence[Labels], sizes: Sequence[int], gap: int, px: int) -> list[int]:
+    """Where each row or column begins; where an outer label changes, the gap is wider."""
+    starts = [0]
+    for before, after, size in zip(labels, labels[1:], sizes, strict=False):
+        same = next(level for level in range(len(after)) if before[level] != after[level])
+        starts.append(starts[-1] + size + gap + round(0.8 * px) * (len(after) - 1 - same))
+    return starts
+
+
+def _groups(labels: Sequence[Labels], level: int) -> list[tuple[int, int, str]]:
+    """Runs of neighbours that agree down to `level`: first position, last position, label."""
+    groups: list[tuple[int, int, str]] = []
+    for at, label in enumerate(labels):
+        if groups and labels[groups[-1][0]][: level + 1] == label[: level + 1]:
+            groups[-1] = (groups[-1][0], at, label[level])
+        else:
+            groups.append((at, at, label[level]))
+    return groups
+
+
+def _stroke(px: int) -> int:
+    return max(1, round(px / 14))
