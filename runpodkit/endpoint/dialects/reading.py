@@ -1,0 +1,116 @@
+"""The tolerant reader: pictures, errors and costs out of whatever a worker returned.
+
+Workers put errors into COMPLETED, pictures into lists of lists, and paths of their own
+disk where a link should be.  Nothing here raises, and nothing is fetched or decoded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from runpodkit.jobs import ImageRef
+
+MAX_IMAGES = 64
+_DEPTH = 4
+_IMAGE_KEYS = ("images", "data", "image", "image_url", "image_base64", "base64", "b64_json", "result", "message", "url")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{64}")
+_DEAD_PATH = re.compile(r"(simulated_uploaded|local_upload)/|/?(tmp|workspace|app|outputs?)/")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an output holds.  `error` set: the job failed although it is COMPLETED."""
+
+    images: tuple[ImageRef, ...] = ()
+    error: str | None = None
+    seed: int | None = None
+    cost_usd: float | None = None
+
+
+def read_output(output: Any) -> Reading:
+    """Read an output of any known shape."""
+    while isinstance(output, list) and len(output) == 1 and isinstance(output[0], dict | list):
+        output = output[0]
+    about = output if isinstance(output, Mapping) else {}
+    images = tuple(islice(_images(output, None, 0), MAX_IMAGES))
+    cost = about.get("cost")
+    known_cost = (
+        float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < 1e6 else None
+    )
+    seed = _seed(about)
+    if error := _error(about, bool(images)):
+        return Reading((), error, seed, known_cost)
+    if not images:
+        return Reading((), _nothing(output), seed, known_cost)
+    return Reading(images, None, seed, known_cost)
+
+
+def _images(value: Any, seed: int | None, depth: int) -> Iterator[ImageRef]:
+    if depth > _DEPTH:
+        return
+    if isinstance(value, str):
+        if ref := _ref(value, seed):
+            yield ref
+    elif isinstance(value, list):
+        for item in value[:MAX_IMAGES]:
+            yield from _images(item, seed, depth + 1)
+    elif isinstance(value, Mapping):
+        own = _seed(value)
+        for key in _IMAGE_KEYS:
+            if key in value:
+                found = list(_images(value[key], own if own is not None else seed, depth + 1))
+                if found:
+                    yield from found
+                    return
+
+
+def _ref(text: str, seed: int | None) -> ImageRef | None:
+    """A link, a data URI or bare base64; None for any other text."""
+    text = text.strip()
+    if re.match(r"https?://", text, re.I):
+        return ImageRef("url", text, seed)
+    if text[:11].lower() == "data:image/" and ";base64," in text[:200]:
+        return ImageRef("base64", text, seed)
+    start = "".join(text[:200].split())[:64]
+    return ImageRef("base64", text, seed) if _BASE64.fullmatch(start) else None
+
+
+def _error(about: Mapping[str, Any], has_images: bool) -> str | None:
+    if about.get("error"):
+        return _text(about["error"])
+    if about.get("errors") and not has_images:
+        return _text(about["errors"])
+    if str(about.get("status", "")).lower() in ("error", "failed"):
+        return _text(about.get("message") or about.get("detail") or "the worker reports an error without a text")
+    if about.get("detail") and not has_images:
+        return _text(about["detail"])
+    return None
+
+
+def _nothing(output: Any) -> str:
+    """Why there is no picture, as far as the output tells."""
+    text = _text(output)
+    if _DEAD_PATH.match(text) or "simulated_uploaded/" in text or "local_upload/" in text:
+        return f"the worker kept the picture on its own disk ({text[:80]}): give it a bucket (BUCKET_ENDPOINT_URL and its keys)"
+    return f"the output holds no picture: {text[:200]}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value[:2000]
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)[:2000]
+    except (ValueError, RecursionError):
+        return "an output that cannot be shown"
+
+
+def _seed(about: Mapping[str, Any]) -> int | None:
+    seed = about.get("seed")
+    if isinstance(seed, str) and re.fullmatch(r"\d{1,20}", seed):
+        return int(seed)
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 else None

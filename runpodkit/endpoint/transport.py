@@ -1,0 +1,221 @@
+"""Transport: the one door to an endpoint; what fails here leaves as one of our errors.
+
+GETs are repeated through passing trouble, bounded in tries and time.  A POST is never
+repeated here, for a repeated `run` is paid for twice; its error says whether it may
+have been accepted.  Knows bytes and status codes, not jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import html
+import random
+import re
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from pydantic import SecretStr
+
+from runpodkit.errors import (
+    ApiError,
+    AuthError,
+    NotFoundError,
+    ProtocolError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+)
+from runpodkit.logs import redact, runpod_log
+
+GET_TRIES, GET_PATIENCE_S = 6, 30.0
+BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 8.0
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+CONNECTIONS = 100
+TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=60.0)
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class Limiter(Protocol):
+    """Paces requests under the published limits."""
+
+    async def take(self, operation: str) -> None:
+        """Return when one request of this operation may go."""
+
+
+class Transport:
+    """Requests to one endpoint.
+
+    Keeps one connection pool per running event loop, so the same object serves a
+    notebook's loop and the loop of our own thread.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: SecretStr,
+        *,
+        limiter: Limiter | None = None,
+        http: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`http` replaces the network, for tests: an ASGI or mock transport."""
+        self._base_url, self._api_key, self._limiter, self._http = base_url, api_key, limiter, http
+        self._clock, self._sleep, self._chance = clock, sleep, chance
+        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        operation: str,
+        content: bytes | None = None,
+        params: Mapping[str, str] | None = None,
+        read_timeout_s: float | None = None,
+    ) -> bytes:
+        """One operation; gives the body of a 2xx answer.
+
+        Raises:
+            TransportError: no answer; `may_be_accepted` tells whether it may have arrived.
+            ApiError: the service refused, by status code.
+            ProtocolError: the answer is larger than 64 MiB.
+        """
+        about = f"{method} {path}"
+        if method != "GET":
+            return await self._once(method, path, operation, about, content, params, read_timeout_s)
+        started, tries = self._clock(), 0
+        while True:
+            tries += 1
+            try:
+                return await self._once(method, path, operation, about, content, params, read_timeout_s)
+            except (TransportError, ServerError, RateLimitError) as exc:
+                pause = self._pause_s(exc, tries)
+                if tries >= GET_TRIES or self._clock() - started + pause > GET_PATIENCE_S:
+                    raise
+                runpod_log.debug("{}: {}; again in {:.1f} s", about, exc, pause)
+                await self._sleep(pause)
+
+    def _pause_s(self, error: Exception, tries: int) -> float:
+        """Full jitter, unless the service says how long."""
+        if isinstance(error, RateLimitError) and error.retry_after_s is not None:
+            return error.retry_after_s
+        return self._chance() * min(LONGEST_BACKOFF_S, BACKOFF_S * 2**tries)
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        operation: str,
+        about: str,
+        content: bytes | None,
+        params: Mapping[str, str] | None,
+        read_timeout_s: float | None,
+    ) -> bytes:
+        if self._limiter:
+            await self._limiter.take(operation)
+        headers = {"Authorization": f"Bearer {self._api_key.get_secret_value()}", "Accept": "application/json"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        timeout = httpx.Timeout(read_timeout_s, connect=10.0) if read_timeout_s else TIMEOUT
+        try:
+            request = self._client().build_request(
+                method, f"{self._base_url}/{path}", content=content, params=params, headers=headers, timeout=timeout
+            )
+            response = await self._client().send(request, stream=True)
+            try:
+                body = await _read(response, about)
+            finally:
+                await response.aclose()
+        except (httpx.TransportError, httpx.StreamError, aiohttp.ClientError, OSError) as exc:
+            never_sent = isinstance(exc.__cause__, _NEVER_SENT) or isinstance(exc, _NEVER_SENT)
+            detail = redact(str(exc) or type(exc).__name__)
+            raise TransportError(f"{about}: no answer from {self._base_url} ({detail})", not never_sent) from exc
+        if response.is_success:
+            return body
+        raise _refusal(response, body, about, self._base_url)
+
+    def _client(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+            client = httpx.AsyncClient(
+                transport=self._http or AiohttpTransport(limits=limits),
+                follow_redirects=False,
+                trust_env=False,
+                timeout=TIMEOUT,
+            )
+            self._clients[loop] = client
+        return client
+
+    async def aclose(self) -> None:
+        """Close the connections that belong to the running loop."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client:
+            await client.aclose()
+
+
+async def _read(response: httpx.Response, about: str) -> bytes:
+    parts, size = [], 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise ProtocolError(f"{about}: the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _refusal(response: httpx.Response, body: bytes, about: str, url: str) -> ApiError:
+    code, said = response.status_code, excerpt(body)
+    text = f"{about}: {said}" if said else about
+    if code in (401, 403):
+        endpoint = url.rpartition("/")[2]
+        return AuthError(
+            code, f"{text}: the key is wrong or has no rights to endpoint {endpoint}; check RUNPOD_API_KEY"
+        )
+    if code == 404:
+        return NotFoundError(code, text)
+    if code == 429:
+        return RateLimitError(code, text, _retry_after_s(response.headers))
+    if code >= 500:
+        return ServerError(code, text)
+    return ApiError(code, text)
+
+
+def excerpt(body: bytes) -> str:
+    """What a person wants to read of a refusal: the message of JSON, the text of HTML, 200 characters at most."""
+    text = body[:4000].decode("utf-8", "replace")
+    if match := re.search(r'"(?:error|message|detail)"\s*:\s*"((?:[^"\\]|\\.){1,400})"', text):
+        text = match.group(1)
+    elif "<" in text:
+        text = html.unescape(re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.S))
+    text = " ".join(text.split())
+    return redact(text if len(text) <= 200 else text[:199] + "…")
+
+
+def _retry_after_s(headers: httpx.Headers) -> float | None:
+    """`Retry-After` or `RateLimit-Reset` in seconds, from 0 to 60; None if neither can be read."""
+    for name in ("retry-after", "ratelimit-reset"):
+        value = headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
+            return min(float(value), 60.0)
+        if value and (moment := _http_date(value)) is not None:
+            return max(0.0, min(moment - time.time(), 60.0))
+    return None
+
+
+def _http_date(value: str) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
