@@ -1,0 +1,1 @@
+"""Runs: executions of sweeps, driven over an endpoint, known to the ledger, kept in the store."""

@@ -1,0 +1,95 @@
+"""Dispatch: hands a run to the Celery workers by sending them its name, and nothing else.
+
+Owns the Celery producer; the tasks themselves are known here by name alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from runpodkit.errors import LedgerError
+from runpodkit.runs.ledger import Ledger
+from runpodkit.runs.rows import RunState
+
+RUN_BATCHES = "runpodkit.run_batches"
+REDISPATCH_S = 10.0
+
+CELERY_SETTINGS: Mapping[str, Any] = {
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "event_serializer": "json",
+    "accept_content": ["json"],
+    "result_accept_content": ["json"],
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "worker_prefetch_multiplier": 1,
+    "worker_max_tasks_per_child": 50,
+    "task_track_started": True,
+    "result_expires": 3600,
+    "timezone": "UTC",
+    "enable_utc": True,
+    "broker_connection_retry_on_startup": True,
+    "worker_cancel_long_running_tasks_on_connection_loss": True,
+    "broker_transport_options": {"visibility_timeout": 3600, "global_keyprefix": "runpodkit:celery:"},
+    "result_backend_transport_options": {"global_keyprefix": "runpodkit:celery:"},
+    "worker_hijack_root_logger": False,
+}
+"""What the producer and the workers have to agree on, and what keeps a sweep from being lost or doubled."""
+
+
+class Dispatcher:
+    """Sends runs to the Celery workers of one queue."""
+
+    def __init__(self, broker: str, queue: str, family: str, ledger: Ledger) -> None:
+        """`family` names the settings that the workers of this queue have; other runs are left alone."""
+        self.queue, self._family, self._ledger = queue, family, ledger
+        self._celery = Celery("runpodkit-dispatch", broker=broker, set_as_current=False)
+        self._celery.conf.update(CELERY_SETTINGS)
+
+    async def dispatch(self, run: str) -> None:
+        """Ask the workers to drive `run`; a message too many is harmless.
+
+        Raises:
+            LedgerError: the broker does not answer.
+        """
+        try:
+            await asyncio.to_thread(
+                self._celery.send_task, RUN_BATCHES, args=[run], queue=self.queue, ignore_result=True, retry=False
+            )
+        except (OperationalError, OSError) as exc:
+            raise LedgerError(f"Redis: could not dispatch run {run}: {exc}") from exc
+        await self._ledger.add(run, celery_tasks=1)
+
+    async def revive(self) -> list[str]:
+        """Dispatch every run of this family that should move but has no driver; gives their names.
+
+        Safe to call from anywhere at any time: one caller at a time does it, and not twice within 10 s for a run.
+        """
+        if not await self._ledger.only_one("upkeep", 2.0):
+            return []
+        revived = []
+        for name in await self._ledger.names(active=True):
+            if await self._is_stuck(name) and await self._ledger.only_one(f"revive:{name}", REDISPATCH_S):
+                await self.dispatch(name)
+                revived.append(name)
+        return revived
+
+    async def _is_stuck(self, name: str) -> bool:
+        head, status = await self._ledger.head(name), await self._ledger.status(name)
+        if head is None or status is None:
+            await self._ledger.forget(name)
+            return False
+        if head.family != self._family or head.kind != "sweep" or status.is_over:
+            return False
+        moves = status.state in (RunState.RUNNING, RunState.CANCELLED) or (
+            status.state is RunState.HELD and status.hold == "probe"
+        )
+        return moves and await self._ledger.live_drivers(name) == 0
+
+    def close(self) -> None:
+        self._celery.close()

@@ -1,0 +1,391 @@
+"""The ledger: what is known of a run's trials while it runs, in Redis.
+
+Every change of a trial goes through one script that checks the fence of its batch's
+lease, so two drivers never disagree; changes of one process are committed in groups.
+Holds no bytes of pictures and no parameters, and never learns where jobs are sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import redis.asyncio as aioredis
+from redis.exceptions import RedisError
+
+from runpodkit.errors import LedgerError
+from runpodkit.runs import scripts
+from runpodkit.runs.rows import Row, RunHead, RunPolicy, RunState, TrialState
+
+PREFIX = "runpodkit:"
+LEASE_S = 20.0
+DRIVER_GONE_S = 20.0
+GROUP_S = 0.01
+GROUP_MAX = 100
+USUAL_TIMES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A batch of a run that is ours until it lapses; the fence tells us from earlier holders."""
+
+    run: str
+    batch: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One trial's next row, under a lease.  `add` increments numbers of the run, such as its cost."""
+
+    lease: Lease
+    trial: int
+    row: Row
+    claim: str = ""
+    """`take` the key for this trial, `keep` it as collected, `drop` it, or leave it alone."""
+    add: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who draws or has drawn a key.  `row` is there once the picture is."""
+
+    owner: str
+    row: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a driver hears when it renews its leases."""
+
+    state: str
+    """A `RunState`, or GONE where the run was forgotten."""
+    hold: str
+    drained: int
+    sharing: int
+    cost: float
+    successes: int
+    lost: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Where a run stands, in numbers."""
+
+    state: RunState
+    reason: str
+    hold: str
+    counts: Mapping[TrialState, int]
+    cost_usd: float
+    status_calls: int
+    submissions: int
+    celery_tasks: int
+    since: float
+    ended: float | None
+
+    def count(self, *states: TrialState) -> int:
+        return sum(self.counts.get(state, 0) for state in states)
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (RunState.DONE, RunState.CANCELLED) and self.ended is not None
+
+
+class Ledger:
+    """All runs of one Redis, seen from one process."""
+
+    def __init__(self, url: str, store: str = "") -> None:
+        """`store` names the store that pictures go to: a key is claimed per store."""
+        pool = aioredis.BlockingConnectionPool.from_url(url, max_connections=10, timeout=20, decode_responses=True)
+        self._redis = aioredis.Redis(connection_pool=pool)
+        self._store = store
+        self._script = {
+            name: self._redis.register_script(text)
+            for name, text in vars(scripts).items()
+            if name.isupper() and not name.startswith("_")
+        }
+        self._queue: list[tuple[Change, asyncio.Future[str]]] = []
+        self._flushes: set[asyncio.Task[None]] = set()
+
+    async def aclose(self) -> None:
+        await self._redis.aclose()
+
+    async def ping(self) -> None:
+        async with _errors("reach it"):
+            await self._redis.ping()
+
+    # runs
+
+    async def create(self, head: RunHead, *, listed: bool = True) -> RunHead | None:
+        """Enter a run; gives the head of the run that already has this name, if one does."""
+        keys = [self._run(head.name), f"{PREFIX}runs", f"{PREFIX}active"]
+        text = json.dumps(head.to_dict(), ensure_ascii=False)
+        async with _errors(f"enter run {head.name}"):
+            there = await self._script["CREATE"](keys=keys, args=[head.name, text, head.trials, int(listed)])
+        return RunHead.from_dict(json.loads(there)) if there else None
+
+    async def head(self, name: str) -> RunHead | None:
+        async with _errors(f"read run {name}"):
+            text = await _reply(self._redis.hget(self._run(name), "head"))
+        return RunHead.from_dict(json.loads(text)) if text else None
+
+    async def status(self, name: str) -> RunStatus | None:
+        async with _errors(f"read run {name}"):
+            about = await _reply(self._redis.hgetall(self._run(name)))
+        if not about:
+            return None
+        return RunStatus(
+            state=RunState(about["state"]),
+            reason=about.get("reason", ""),
+            hold=about.get("hold", ""),
+            counts={state: int(about.get(f"n:{state}", 0)) for state in TrialState},
+            cost_usd=float(about.get("cost", 0)),
+            status_calls=int(float(about.get("status_calls", 0))),
+            submissions=int(float(about.get("submissions", 0))),
+            celery_tasks=int(float(about.get("celery_tasks", 0))),
+            since=float(about["since"]),
+            ended=float(about["ended"]) if "ended" in about else None,
+        )
+
+    async def names(self, *, active: bool = False) -> list[str]:
+        """Runs in the order they were entered; sweeps alone, or whatever still moves."""
+        async with _errors("list runs"):
+            names = await self._redis.zrange(f"{PREFIX}active" if active else f"{PREFIX}runs", 0, -1)
+        return [str(name) for name in names]
+
+    async def forget(self, name: str) -> None:
+        """Drop everything known of a run; its pictures and records in the store stay."""
+        run = self._run(name)
+        async with _errors(f"forget run {name}"):
+            await self._redis.delete(run, *(f"{run}:{part}" for part in ("rows", "batches", "events", "drivers")))
+            await self._redis.zrem(f"{PREFIX}runs", name)
+            await self._redis.zrem(f"{PREFIX}active", name)
+
+    async def set_state(
+        self, name: str, state: RunState, reason: str = "", *, hold: str = "", only_from: Iterable[RunState]
+    ) -> bool:
+        """Change a run's state if it is in one of `only_from`; tells whether it did.
+
+        `hold` says what ends a HELD run: `probe` (the endpoint or store answering again) or `person`.
+        """
+        allowed = json.dumps([str(item) for item in only_from])
+        async with _errors(f"change run {name}"):
+            done = await self._script["SET_STATE"](keys=[self._run(name)], args=[str(state), reason, hold, allowed])
+        return bool(done)
+
+    async def set_policy(self, name: str, policy: RunPolicy) -> None:
+        """Replace a run's policy; drivers that start from now on follow it."""
+        head = await self.head(name)
+        if head is None:
+            raise LedgerError(f"no run is named {name!r} in this ledger")
+        text = json.dumps(replace(head, policy=policy).to_dict(), ensure_ascii=False)
+        async with _errors(f"change run {name}"):
+            await _reply(self._redis.hset(self._run(name), "head", text))
+
+    async def add(self, name: str, **numbers: float) -> None:
+        """Add to numbers of a run, such as `celery_tasks`."""
+        async with _errors(f"count for run {name}"):
+            pipe = self._redis.pipeline(transaction=False)
+            for field, by in numbers.items():
+                pipe.hincrbyfloat(self._run(name), field, by)
+            await pipe.execute()
+
+    # trials
+
+    async def rows(self, name: str, numbers: Sequence[int] | None = None) -> dict[int, Row]:
+        """The rows of some trials, or of all that have one."""
+        key = f"{self._run(name)}:rows"
+        async with _errors(f"read trials of {name}"):
+            if numbers is None:
+                found = await _reply(self._redis.hgetall(key))
+                return {
+                    int(number): Row.from_text(text) for number, text in sorted(found.items(), key=lambda i: int(i[0]))
+                }
+            if not numbers:
+                return {}
+            texts = await _reply(self._redis.hmget(key, [str(number) for number in numbers]))
+        return {number: Row.from_text(text) for number, text in zip(numbers, texts, strict=True)}
+
+    async def apply(self, change: Change) -> Claim | None:
+        """Commit one change together with whatever else this process changes just now.
+
+        Returns:
+            None when it is written; the claim that stands in the way of a `take`.
+
+        Raises:
+            FencedError: the lease went to another driver; the change was not made.
+            LedgerError: Redis did not answer.
+        """
+        written: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._queue.append((change, written))
+        if len(self._queue) == 1:
+            self._flush_soon(GROUP_S)
+        elif len(self._queue) >= GROUP_MAX:
+            self._flush_soon(0)
+        answer = await written
+        if answer == "fenced":
+            raise FencedError(f"batch {change.lease.batch} of run {change.lease.run} went to another driver")
+        return None if answer == "ok" else _claim(answer)
+
+    def _flush_soon(self, delay_s: float) -> None:
+        task = asyncio.create_task(self._flush(delay_s))
+        self._flushes.add(task)
+        task.add_done_callback(self._flushes.discard)
+
+    async def _flush(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        group, self._queue = self._queue, []
+        if not group:
+            return
+        try:
+            text = json.dumps([self._wire(change) for change, _ in group], ensure_ascii=False)
+            async with _errors("write trials"):
+                answers = json.loads(await self._script["APPLY"](keys=[PREFIX], args=[text]))
+        except Exception as exc:
+            for _, written in group:
+                if not written.done():
+                    written.set_exception(exc)
+            return
+        for (_, written), answer in zip(group, answers, strict=True):
+            if not written.done():
+                written.set_result(answer)
+
+    def _wire(self, change: Change) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "run": change.lease.run,
+            "batch": change.lease.batch,
+            "fence": change.lease.fence,
+            "trial": change.trial,
+            "row": change.row.to_text(),
+        }
+        if change.add:
+            wire["add"] = dict(change.add)
+        if change.claim:
+            owner = f"{change.lease.run}/{change.trial}"
+            wire |= {"claim": change.claim, "key": f"{self._store}:{change.row.key}", "owner": owner}
+            if change.claim == "keep":
+                wire["kept"] = json.dumps({"owner": owner, "row": change.row.to_text()}, ensure_ascii=False)
+        return wire
+
+    async def claims(self, keys: Sequence[str]) -> dict[str, Claim]:
+        """Who draws or has drawn these keys; keys nobody claimed are left out."""
+        if not keys:
+            return {}
+        async with _errors("read claims"):
+            texts = await _reply(self._redis.mget([f"{PREFIX}claim:{self._store}:{key}" for key in keys]))
+        return {key: _claim(text) for key, text in zip(keys, texts, strict=True) if text}
+
+    async def row_of(self, owner: str) -> Row | None:
+        """The row of a trial given as run/number; None where its run is gone."""
+        name, _, number = owner.rpartition("/")
+        if await self.head(name) is None:
+            return None
+        return (await self.rows(name, [int(number)]))[int(number)]
+
+    async def drop_claim(self, key: str, owner: str) -> None:
+        """Remove the claim of an owner whose run is gone."""
+        claim = (await self.claims([key])).get(key)
+        if claim and claim.owner == owner and claim.row is None:
+            async with _errors("drop a claim"):
+                await self._redis.delete(f"{PREFIX}claim:{self._store}:{key}")
+
+    # leases
+
+    async def claim_batches(self, head: RunHead, owner: str, how_many: int) -> list[Lease]:
+        """Take up to `how_many` free batches of a run."""
+        run = self._run(head.name)
+        async with _errors(f"claim batches of {head.name}"):
+            got = await self._script["CLAIM_BATCHES"](
+                keys=[run, f"{run}:batches"], args=[owner, LEASE_S, head.batches, how_many]
+            )
+        return [Lease(head.name, int(number), int(fence)) for number, fence in zip(got[::2], got[1::2], strict=True)]
+
+    async def beat(
+        self, name: str, owner: str, leases: Sequence[Lease], *, in_flight: int, drains: bool, gone: bool = False
+    ) -> Beat:
+        """Renew leases, say how many jobs are in flight, and hear how the run stands."""
+        run = self._run(name)
+        pairs = json.dumps([[lease.batch, lease.fence] for lease in leases])
+        async with _errors(f"renew leases of {name}"):
+            text = await self._script["BEAT"](
+                keys=[run, f"{run}:batches", f"{run}:drivers"],
+                args=[owner, LEASE_S, in_flight, int(drains), int(gone), pairs],
+            )
+        heard = json.loads(text)
+        return Beat(**{**heard, "lost": frozenset(int(number) for number in heard["lost"])})
+
+    async def release(self, head: RunHead, lease: Lease, *, done: bool) -> bool:
+        """Give a batch back, or close it for good; tells whether the whole run is over with it."""
+        run = self._run(head.name)
+        async with _errors(f"release a batch of {head.name}"):
+            over = await self._script["RELEASE"](
+                keys=[run, f"{run}:batches", f"{PREFIX}active"],
+                args=[lease.batch, lease.fence, int(done), head.batches, head.name],
+            )
+        return bool(over)
+
+    async def live_drivers(self, name: str) -> int:
+        """Drivers heard of within the last 20 s."""
+        async with _errors(f"read drivers of {name}"):
+            drivers = await _reply(self._redis.hvals(f"{self._run(name)}:drivers"))
+            now, micro = await _reply(self._redis.time())
+        return sum(now + micro / 1e6 - json.loads(text)["beat"] <= DRIVER_GONE_S for text in drivers)
+
+    async def only_one(self, what: str, seconds: float) -> bool:
+        """Whether the caller is the one to do `what` for the next `seconds`."""
+        async with _errors(f"lock {what}"):
+            return bool(await self._redis.set(f"{PREFIX}lock:{what}", 1, nx=True, px=int(seconds * 1000)))
+
+    # usual times and shared limits
+
+    async def saw_time(self, endpoint: str, execution_time_s: float, work: float) -> None:
+        """Note how long a job took, and its work in pixel steps."""
+        key = f"{PREFIX}times:{endpoint}"
+        async with _errors("note a time"):
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.lpush(key, json.dumps([round(execution_time_s, 4), work]))
+            pipe.ltrim(key, 0, USUAL_TIMES - 1)
+            pipe.expire(key, 30 * 86_400)
+            await pipe.execute()
+
+    async def usual_times(self, endpoint: str) -> list[tuple[float, float]]:
+        """The last 50 or fewer (execution time in s, work in pixel steps) of an endpoint, newest first."""
+        async with _errors("read usual times"):
+            texts = await _reply(self._redis.lrange(f"{PREFIX}times:{endpoint}", 0, -1))
+        return [(float(pair[0]), float(pair[1])) for pair in map(json.loads, texts)]
+
+    async def allot(self, what: str, per_second: int, wanted: int) -> tuple[int, float]:
+        """A share of this second's requests: how many were granted, and seconds until the next second."""
+        async with _errors("share limits"):
+            granted, ms = await self._script["ALLOT"](keys=[f"{PREFIX}limit:{what}:"], args=[per_second, wanted])
+        return int(granted), int(ms) / 1000
+
+    @staticmethod
+    def _run(name: str) -> str:
+        return f"{PREFIX}run:{name}"
+
+
+class FencedError(LedgerError):
+    """The lease under which a change was made belongs to another driver by now."""
+
+
+@asynccontextmanager
+async def _errors(what: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as exc:
+        raise LedgerError(f"Redis: could not {what}: {exc}") from exc
+
+
+async def _reply(answer: Any) -> Any:
+    """redis-py types its replies as maybe awaitable; with the asyncio client they are."""
+    return await answer
+
+
+def _claim(text: str) -> Claim:
+    given = cast(dict[str, str], json.loads(text))
+    return Claim(given["owner"], Row.from_text(given["row"]) if "row" in given else None)

@@ -1,0 +1,60 @@
+"""RunPod's request limits, shared by all processes and notebooks on one Redis.
+
+A process is allotted requests for the current second and spends them without asking
+again, so the sum stays under the published rate and most requests cost no round trip.
+Knows operations and numbers, not jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from runpodkit.runs.ledger import Ledger
+
+PER_SECOND = {"run": 90, "runsync": 180, "status": 180, "stream": 180, "cancel": 9}
+"""Published per 10 s: 1000 run, 2000 runsync, status and stream each, 100 cancel; a tenth less leaves air.
+
+Source: RunPod docs, "Send requests", rate limits per user and endpoint.
+"""
+SHARE = 0.2
+"""Of a second's requests, taken at a time: few round trips, yet other processes get theirs."""
+
+
+@dataclass(slots=True)
+class _Allotment:
+    left: int = 0
+    until: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class RedisLimiter:
+    """The `Limiter` that `Endpoint` takes, over the ledger's Redis."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        endpoint: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._ledger, self._endpoint, self._clock, self._sleep = ledger, endpoint, clock, sleep
+        self._allotments: dict[str, _Allotment] = {}
+
+    async def take(self, operation: str) -> None:
+        """Return when one request of this operation may go; operations without a published limit go at once."""
+        per_second = PER_SECOND.get(operation)
+        if per_second is None:
+            return
+        allotment = self._allotments.setdefault(operation, _Allotment())
+        async with allotment.lock:
+            while allotment.left == 0 or self._clock() >= allotment.until:
+                wanted = max(1, int(per_second * SHARE))
+                granted, rest_s = await self._ledger.allot(f"{self._endpoint}:{operation}", per_second, wanted)
+                allotment.left, allotment.until = granted, self._clock() + rest_s
+                if not granted:
+                    await self._sleep(rest_s)
+            allotment.left -= 1

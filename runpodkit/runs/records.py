@@ -1,0 +1,141 @@
+"""Records: what is known of a trial afterwards, and their files in the store.
+
+A record is derived from the run's head, the trial and its ledger row, so it can be
+written again at any time; a finished run is read from its files alone, without Redis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runpodkit.endpoint.dialects import Dialect
+from runpodkit.errors import StoreError
+from runpodkit.params import ImageParams
+from runpodkit.prompts import PRESETS, enhance
+from runpodkit.runs.rows import ImageFile, Row, RunHead, RunState, TrialState
+from runpodkit.storage import Store
+from runpodkit.sweeps.sweep import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One trial: what was asked, what was sent, what came back.  Durations in seconds, times in UTC."""
+
+    trial: int
+    state: TrialState
+    values: Mapping[str, Any]
+    params: ImageParams
+    """As sent: the dialect's defaults and the drawn seed filled in."""
+    prompt: str
+    negative_prompt: str
+    run: str
+    endpoint: str
+    simulated: bool
+    key: str = ""
+    job_id: str | None = None
+    attempts: int = 0
+    maybe_paid_twice: bool = False
+    submitted_at: str | None = None
+    ended_at: str | None = None
+    queue_delay_s: float | None = None
+    execution_time_s: float | None = None
+    worker_id: str | None = None
+    cost_usd: float | None = None
+    cost_is_estimate: bool = True
+    images: tuple[ImageFile, ...] = ()
+    reason: str | None = None
+    reused_from: str | None = None
+    flags: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        given = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        given["params"] = self.params.model_dump(mode="json", exclude_unset=True)
+        given["images"] = [dataclasses.asdict(image) for image in self.images]
+        return json.dumps(given, ensure_ascii=False, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Record:
+        given = json.loads(text)
+        return cls(
+            **{
+                **given,
+                "state": TrialState(given["state"]),
+                "params": ImageParams(**given["params"]),
+                "images": tuple(ImageFile(**image) for image in given["images"]),
+                "flags": tuple(given["flags"]),
+            }
+        )
+
+
+def record_of(head: RunHead, trial: Trial, row: Row, dialect: Dialect) -> Record:
+    """The record of a trial as its row stands now."""
+    params = dialect.resolve(trial.params)
+    sent = enhance(params, PRESETS[dialect.preset])
+    return Record(
+        trial=trial.number,
+        state=row.state,
+        values=dict(trial.values),
+        params=params,
+        prompt=sent.prompt,
+        negative_prompt=sent.negative_prompt,
+        run=head.name,
+        endpoint=head.endpoint,
+        simulated=head.simulated,
+        key=row.key,
+        job_id=row.job,
+        attempts=row.attempts,
+        maybe_paid_twice=row.doubtful > 0,
+        submitted_at=_utc(row.submitted_at),
+        ended_at=_utc(row.ended_at),
+        queue_delay_s=row.queue_delay_s,
+        execution_time_s=row.execution_time_s,
+        worker_id=row.worker_id,
+        cost_usd=row.cost_usd,
+        cost_is_estimate="cost from worker" not in row.flags,
+        images=row.images,
+        reason=row.reason,
+        reused_from=_utc(row.reused_from),
+        flags=row.flags,
+    )
+
+
+def write_batch(store: Store, head: RunHead, batch: int, records: Iterable[Record]) -> None:
+    """Keep the records of one batch, as JSON lines."""
+    text = "".join(record.to_json() + "\n" for record in records)
+    store.put(f"runs/{head.name}/records/{batch:05d}.jsonl", text.encode(), "application/x-ndjson")
+
+
+def write_head(store: Store, head: RunHead, state: RunState) -> None:
+    """Keep what is fixed about a run, and how it stands."""
+    text = json.dumps({**head.to_dict(), "state": state}, ensure_ascii=False, indent=1)
+    store.put(f"runs/{head.name}/run.json", text.encode(), "application/json")
+
+
+def read_head(store: Store, name: str) -> tuple[RunHead, RunState]:
+    """Raises StoreError if the store holds no run of that name, or one that cannot be read."""
+    text = store.get(f"runs/{name}/run.json")
+    try:
+        given = json.loads(text)
+        state = RunState(given.pop("state"))
+        return RunHead.from_dict(given), state
+    except (ValueError, TypeError, KeyError) as exc:
+        raise StoreError(f"runs/{name}/run.json is not the head of a run: {exc}") from exc
+
+
+def read_records(store: Store, name: str) -> list[Record]:
+    """All records of a run that the store holds, by trial."""
+    records = [
+        Record.from_json(line)
+        for key in store.keys(f"runs/{name}/records/")
+        for line in store.get(key).decode().splitlines()
+    ]
+    return sorted(records, key=lambda record: record.trial)
+
+
+def _utc(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

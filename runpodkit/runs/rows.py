@@ -1,0 +1,183 @@
+"""What the ledger holds of a run: its head, its policy, and a row per trial that was touched.
+
+Plain values and their JSON; parameters are never in a row, they follow from the head's
+plan and the trial's number.  Knows neither Redis nor the network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+BATCH_SIZE = 50
+
+
+class TrialState(StrEnum):
+    """Where a trial stands.  A trial without a row is PLANNED."""
+
+    PLANNED = "PLANNED"
+    WAITING = "WAITING"
+    RESERVED = "RESERVED"
+    SUBMITTED = "SUBMITTED"
+    COLLECTED = "COLLECTED"
+    REUSED = "REUSED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+    @property
+    def is_final(self) -> bool:
+        return self in _FINAL
+
+    @property
+    def has_picture(self) -> bool:
+        return self in (TrialState.COLLECTED, TrialState.REUSED)
+
+    @property
+    def is_in_flight(self) -> bool:
+        return self in (TrialState.RESERVED, TrialState.SUBMITTED)
+
+
+_FINAL = frozenset(
+    {TrialState.COLLECTED, TrialState.REUSED, TrialState.FAILED, TrialState.CANCELLED, TrialState.EXPIRED}
+)
+
+
+class RunState(StrEnum):
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    HELD = "HELD"
+    DONE = "DONE"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def sends(self) -> bool:
+        """Whether drivers may submit jobs of a run in this state."""
+        return self is RunState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One picture in the store."""
+
+    key: str
+    width: int
+    height: int
+    bytes: int
+    pixels: str = ""
+    """sha256 of the bytes as the endpoint sent them, to tell equal pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trial in the ledger.  Times are seconds since the epoch, durations seconds."""
+
+    state: TrialState = TrialState.PLANNED
+    key: str = ""
+    job: str | None = None
+    attempts: int = 0
+    doubtful: int = 0
+    """Submissions whose answer was lost: each may have been paid for besides the one that counts."""
+    reserved_at: float | None = None
+    submitted_at: float | None = None
+    ended_at: float | None = None
+    queue_delay_s: float | None = None
+    execution_time_s: float | None = None
+    worker_id: str | None = None
+    cost_usd: float | None = None
+    images: tuple[ImageFile, ...] = ()
+    seed: int | None = None
+    """The seed that the worker says it used."""
+    reason: str | None = None
+    owner: str | None = None
+    """While WAITING: the trial, as run/number, that draws the same picture."""
+    reused_from: float | None = None
+    """When the reused picture was made."""
+    not_before: float | None = None
+    flags: tuple[str, ...] = ()
+
+    def to_text(self) -> str:
+        """`STATE|{json}`: the state first, so that a script in Redis need not parse the rest."""
+        given = {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if item.name != "state" and getattr(self, item.name) != item.default
+        }
+        if self.images:
+            given["images"] = [dataclasses.asdict(image) for image in self.images]
+        return f"{self.state}|{json.dumps(given, separators=(',', ':'), ensure_ascii=False)}"
+
+    @classmethod
+    def from_text(cls, text: str | None) -> Row:
+        if text is None:
+            return cls()
+        state, _, rest = text.partition("|")
+        given = json.loads(rest)
+        given["images"] = tuple(ImageFile(**image) for image in given.get("images", ()))
+        given["flags"] = tuple(given.get("flags", ()))
+        return cls(state=TrialState(state), **given)
+
+
+class RunPolicy(BaseModel):
+    """How a run behaves when something is slow, fails or costs money.  One table, `docs/policies.md`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_attempts: int = Field(4, ge=1, le=20, description="Submissions of one trial at most, the first included.")
+    retry_delay_s: float = Field(60.0, ge=0, le=3600, description="Pause before a trial is submitted again.")
+    hold_after_equal_failures: int = Field(
+        3, ge=1, le=1000, description="The run is HELD if its first trials all end with the same failure."
+    )
+    max_doubtful: int = Field(2, ge=0, le=10, description="How often a submission without an answer is sent again.")
+    budget_usd: float | None = Field(None, gt=0, description="The run is HELD before it costs more.")
+    window: int | None = Field(None, ge=1, le=1000, description="Jobs in flight at most; unset: from the workers.")
+    queue_timeout_s: float | None = Field(None, gt=0, description="Patience with a queued job; unset: none ends it.")
+    pilot: bool = Field(True, description="On a live endpoint one trial goes first.")
+
+
+@dataclass(frozen=True, slots=True)
+class RunHead:
+    """What is fixed about a run from its start."""
+
+    name: str
+    plan: Mapping[str, Any]
+    sweep_hash: str
+    trials: int
+    identity: str
+    """Model identity: what decides whether two endpoints draw the same picture."""
+    endpoint: str
+    """Host and id of the endpoint, without a key."""
+    dialect: str
+    simulated: bool
+    store: str
+    """Which store the pictures go to; a driver with another store leaves the run alone."""
+    family: str
+    """Which settings may drive it: endpoint, store, dialect, prices, as one short hash."""
+    created_at: float
+    gpu: str | None = None
+    kind: str = "sweep"
+    policy: RunPolicy = field(default_factory=RunPolicy)
+    reuse: bool = True
+    version: str = ""
+
+    @property
+    def batches(self) -> int:
+        return -(-self.trials // BATCH_SIZE)
+
+    def batch(self, number: int) -> range:
+        """The trials of a batch."""
+        return range(number * BATCH_SIZE, min(self.trials, (number + 1) * BATCH_SIZE))
+
+    def to_dict(self) -> dict[str, Any]:
+        given = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return {**given, "policy": self.policy.model_dump(exclude_defaults=True)}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> RunHead:
+        return cls(**{**given, "policy": RunPolicy(**given.get("policy", {}))})

@@ -1,0 +1,348 @@
+"""A run: the handle through which a person watches, reads and steers it.
+
+Reads the ledger while the run moves, and the store alone once it is over, so a finished
+run needs neither Redis nor a key.  Never drives a trial itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runpodkit.blocking import both_ways
+from runpodkit.endpoint.dialects import get_dialect
+from runpodkit.errors import ConfigError, RunHeldError
+from runpodkit.runs.layout import grid_of, matching
+from runpodkit.runs.ledger import Ledger, RunStatus
+from runpodkit.runs.records import Record, read_records, record_of
+from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
+from runpodkit.runs.watch import Progress
+from runpodkit.storage import Store
+from runpodkit.sweeps.sweep import Sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from runpodkit.images.grids import Grid
+    from runpodkit.runs.picture import Picture
+
+LOOK_S = 0.25
+REVIVE_S = 5.0
+
+
+class Run:
+    """One execution of a sweep.  `wait()` or `await` it, then `table()`, `grid()`, `to_csv()`."""
+
+    def __init__(
+        self,
+        head: RunHead,
+        store: Store,
+        *,
+        ledger: Ledger | None = None,
+        dispatch: Callable[[str], Awaitable[None]] | None = None,
+        revive: Callable[[], Awaitable[object]] | None = None,
+        state: RunState = RunState.RUNNING,
+    ) -> None:
+        """`ledger` is None for a run that is read from its store alone; then nothing can be changed."""
+        self._head, self._store, self._ledger = head, store, ledger
+        self._dispatch, self._revive, self._stored_state = dispatch, revive, state
+
+    @property
+    def name(self) -> str:
+        return self._head.name
+
+    @property
+    def simulated(self) -> bool:
+        return self._head.simulated
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        return Sweep.from_plan(dict(self._head.plan))
+
+    # how it stands
+
+    async def _status(self) -> RunStatus:
+        status = await self._ledger.status(self.name) if self._ledger else None
+        if status:
+            return status
+        records = await asyncio.to_thread(read_records, self._store, self.name)
+        counts = {state: sum(record.state is state for record in records) for state in TrialState}
+        counts[TrialState.PLANNED] += self._head.trials - len(records)
+        return RunStatus(
+            state=self._stored_state,
+            reason="",
+            hold="",
+            counts=counts,
+            cost_usd=sum(record.cost_usd or 0 for record in records),
+            status_calls=0,
+            submissions=0,
+            celery_tasks=0,
+            since=self._head.created_at,
+            ended=self._head.created_at if self._stored_state in (RunState.DONE, RunState.CANCELLED) else None,
+        )
+
+    status, astatus = both_ways(_status)
+
+    @property
+    def state(self) -> RunState:
+        return self.status().state
+
+    async def _wait(self, *, progress: bool = True, hold_patience_s: float | None = None) -> Run:
+        """Watch the run until nothing of it can move, with a bar on stderr.
+
+        A trial that fails never raises from here: `failures()` groups the causes.  Interrupting
+        only stops looking.  A run that is held until its endpoint answers again is waited for.
+
+        Args:
+            hold_patience_s: How long to wait for a run that is held until its endpoint
+                answers again; None: as long as it takes.
+        """
+        bar = Progress(self._head, shown=progress)
+        held_since: float | None = None
+        next_revive = 0.0
+        clock = asyncio.get_running_loop().time
+        try:
+            while True:
+                status = await self._status()
+                bar.show(status)
+                if status.is_over or self._ledger is None:
+                    return self
+                if self._needs_person(status):
+                    return self
+                held_since = (held_since or clock()) if status.state is RunState.HELD else None
+                if held_since and hold_patience_s is not None and clock() - held_since > hold_patience_s:
+                    return self
+                if self._revive and clock() >= next_revive:
+                    next_revive = clock() + REVIVE_S
+                    await self._revive()
+                await asyncio.sleep(LOOK_S)
+        except asyncio.CancelledError:
+            bar.say(
+                f"stopped looking; run {self.name} goes on in the Celery worker and costs what it costs. "
+                f"run.wait() watches it again, run.cancel() ends it"
+            )
+            raise
+        finally:
+            bar.close()
+
+    wait, await_ = both_ways(_wait)
+
+    def __await__(self) -> Generator[Any, None, Run]:
+        return self.await_().__await__()
+
+    @staticmethod
+    def _needs_person(status: RunStatus) -> bool:
+        waits = status.state is RunState.PAUSED or (status.state is RunState.HELD and status.hold == "person")
+        return waits and status.count(TrialState.RESERVED, TrialState.SUBMITTED) == 0
+
+    def raise_if_held(self) -> Run:
+        """This run, unless it needs a person: then RunHeldError with reason and cure."""
+        status = self.status()
+        if status.state is RunState.HELD:
+            raise RunHeldError(self.name, status.reason)
+        return self
+
+    # what it holds
+
+    async def _records(self) -> list[Record]:
+        """A record per trial, by number; trials that have not ended are there as they stand."""
+        rows = await self._ledger.rows(self.name) if self._ledger else {}
+        if not rows:
+            kept = await asyncio.to_thread(read_records, self._store, self.name)
+            if kept or self._ledger is None:
+                return kept
+        dialect = get_dialect(self._head.dialect)
+        trials = self.sweep.trials(self.name)
+        return [record_of(self._head, trial, rows.get(trial.number, Row()), dialect) for trial in trials]
+
+    records, arecords = both_ways(_records)
+
+    def where(self, **where: Any) -> list[Record]:
+        """Records whose parameters have these values, e.g. `where(sampler_name="Heun", steps=[5, 10])`."""
+        return matching(self.records(), where)
+
+    def pictures(self, **where: Any) -> list[Picture]:
+        """The first picture of every matching trial that has one."""
+        from runpodkit.runs.picture import Picture
+
+        return [Picture(record, self._store) for record in self.where(**where) if record.images]
+
+    def table(self) -> pd.DataFrame:
+        """One row per trial, one column per parameter and fact; durations in seconds, money in USD."""
+        from runpodkit.runs.tables import table
+
+        return table(self.records())
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write `table()` as CSV; `runpodkit.runs.tables.read_csv` gives it back unchanged."""
+        from runpodkit.runs.tables import to_csv
+
+        to_csv(self.table(), Path(path))
+        return Path(path)
+
+    def grid(
+        self,
+        rows: str | Sequence[str] | None = None,
+        cols: str | Sequence[str] | None = None,
+        *,
+        under: str | None = None,
+        cell_px: int | None = None,
+        title: str | None = None,
+    ) -> Grid:
+        """All pictures in one: axes along the edges, failed and missing cells marked.
+
+        Args:
+            rows, cols: Axes from outer to inner; axes not named go to the columns.
+            under: A field to print under each cell, e.g. `execution_time_s`.
+            cell_px: Width of a cell in pixels; default: by the number of columns.
+        """
+        return grid_of(
+            self._head, self.sweep, self.records(), self._store, rows, cols, under=under, cell_px=cell_px, title=title
+        )
+
+    def compare(self, axis: str, baseline: Any = None) -> pd.DataFrame:
+        """What an axis changes: pairs of trials that are equal in everything else, against `baseline`.
+
+        Returns:
+            A row per value: number of pairs, mean pixel distance in [0, 1] (mean absolute
+            difference of thumbnails), mean execution time in s and cost in USD.
+        """
+        from runpodkit.runs.comparison import compare
+
+        return compare(self.records(), self._store, axis, baseline)
+
+    def failures(self) -> pd.DataFrame:
+        """Failed trials by cause: how many, and one of them."""
+        import pandas as pd
+
+        groups: dict[str, list[int]] = {}
+        for record in self.records():
+            if record.state in (TrialState.FAILED, TrialState.EXPIRED):
+                groups.setdefault(record.reason or "no reason given", []).append(record.trial)
+        ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+        rows = [{"count": len(trials), "example": trials[0], "reason": reason} for reason, trials in ordered]
+        return pd.DataFrame(rows, columns=["count", "example", "reason"])
+
+    def export(self, folder: str | Path) -> Path:
+        """Write `results.csv`, `grid.png` and `images/` into a folder."""
+        from runpodkit.runs.exports import export_folder
+
+        return export_folder(self, self._store, Path(folder))
+
+    def report(self) -> dict[str, Any]:
+        """The run in plain numbers, as `runpodkit sweep --json` prints them."""
+        status = self.status()
+        records = self.records()
+        costs = [record.cost_usd for record in records if record.cost_usd is not None]
+        return {
+            "name": self.name,
+            "state": str(status.state),
+            "trials": self._head.trials,
+            "collected": status.count(TrialState.COLLECTED, TrialState.REUSED),
+            "failed": status.count(TrialState.FAILED, TrialState.EXPIRED, TrialState.CANCELLED),
+            "reused": status.count(TrialState.REUSED),
+            "maybe_paid_twice": sum(record.maybe_paid_twice for record in records),
+            "held_reason": status.reason if status.state is RunState.HELD else None,
+            "status_calls": status.status_calls,
+            "submissions": status.submissions,
+            "celery_tasks": status.celery_tasks,
+            "cost_usd": round(sum(costs), 6) if costs else None,
+            "cost_is_estimate": any(record.cost_is_estimate for record in records if record.cost_usd is not None),
+            "simulated": self.simulated,
+        }
+
+    def __iter__(self) -> Iterator[Record]:
+        """Records in the order in which their trials end, until nothing can move."""
+        seen: set[int] = set()
+        while True:
+            over, fresh = self._fresh_records(seen)
+            yield from fresh
+            if over:
+                return
+
+    async def __aiter__(self) -> AsyncIterator[Record]:
+        seen: set[int] = set()
+        while True:
+            over, fresh = await self._afresh_records(seen)
+            for record in fresh:
+                yield record
+            if over:
+                return
+
+    async def _next_ended(self, seen: set[int]) -> tuple[bool, list[Record]]:
+        while True:
+            status = await self._status()
+            fresh = [item for item in await self._records() if item.state.is_final and item.trial not in seen]
+            seen.update(record.trial for record in fresh)
+            over = status.is_over or self._ledger is None or self._needs_person(status)
+            if fresh or over:
+                return over, sorted(fresh, key=lambda record: record.ended_at or "")
+            await asyncio.sleep(LOOK_S)
+
+    _fresh_records, _afresh_records = both_ways(_next_ended)
+
+    # steering
+
+    async def _cancel(self) -> Run:
+        """End the run: nothing more is sent, jobs on the endpoint are cancelled, pictures that came stay."""
+        ledger = self._changeable()
+        moving = (RunState.RUNNING, RunState.PAUSED, RunState.HELD)
+        if await ledger.set_state(self.name, RunState.CANCELLED, "cancelled", only_from=moving):
+            await self._send_on()
+        return self
+
+    cancel, acancel = both_ways(_cancel)
+
+    async def _pause(self) -> Run:
+        """Send nothing more for now; jobs on the endpoint are still collected."""
+        await self._changeable().set_state(self.name, RunState.PAUSED, "paused", only_from=[RunState.RUNNING])
+        return self
+
+    pause, apause = both_ways(_pause)
+
+    async def _resume(self, *, budget_usd: float | None = None) -> Run:
+        """Go on with a paused or held run, with a new budget if one is given."""
+        ledger = self._changeable()
+        if budget_usd is not None:
+            head = await ledger.head(self.name)
+            policy = (head or self._head).policy.model_copy(update={"budget_usd": budget_usd})
+            await ledger.set_policy(self.name, policy)
+        if await ledger.set_state(self.name, RunState.RUNNING, only_from=[RunState.PAUSED, RunState.HELD]):
+            await self._send_on()
+        return self
+
+    resume, aresume = both_ways(_resume)
+
+    async def _send_on(self) -> None:
+        if self._revive:
+            await self._revive()
+        if self._dispatch:
+            await self._dispatch(self.name)
+
+    def _changeable(self) -> Ledger:
+        if self._ledger is None:
+            raise ConfigError(
+                f"run {self.name} was opened from its store and can only be read; open it with kit.open_run"
+            )
+        return self._ledger
+
+    def __len__(self) -> int:
+        return self._head.trials
+
+    def __repr__(self) -> str:
+        try:
+            status = self.status()
+        except Exception as exc:
+            print(f"run {self.name}: {exc}", file=sys.stderr)
+            return f"Run {self.name}: state unknown"
+        made = status.count(TrialState.COLLECTED, TrialState.REUSED)
+        failed = status.count(TrialState.FAILED, TrialState.EXPIRED)
+        words = [f"{made} of {self._head.trials} pictures"]
+        words += [f"{failed} failed"] if failed else []
+        words += [status.reason] if status.state is RunState.HELD else []
+        words += ["SIMULATOR"] if self.simulated else []
+        return f"Run {self.name}: {status.state}, {', '.join(words)}"

@@ -1,0 +1,183 @@
+"""The ledger's scripts: what has to happen in Redis in one piece.
+
+Each is Lua, takes the run's keys by KEYS and everything else as JSON or numbers, reads
+the time from Redis (so machines need not agree on a clock) and checks the fence of the
+lease before it changes a trial.
+"""
+
+from __future__ import annotations
+
+_NOW = """
+local t = redis.call('TIME')
+local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
+"""
+
+CREATE = (
+    _NOW
+    + """
+-- KEYS: run, runs, active   ARGV: name, head, trials, lists it in runs (1/0)
+if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('HGET', KEYS[1], 'head') end
+redis.call('HSET', KEYS[1], 'head', ARGV[2], 'state', 'RUNNING', 'n:PLANNED', ARGV[3], 'since', now)
+redis.call('ZADD', KEYS[3], now, ARGV[1])
+if ARGV[4] == '1' then redis.call('ZADD', KEYS[2], now, ARGV[1]) end
+return false
+"""
+)
+
+APPLY = (
+    _NOW
+    + """
+-- KEYS: prefix of all keys   ARGV[1]: a JSON list of changes; gives a JSON list of answers, one each
+local prefix = KEYS[1]
+local answers = {}
+for i, c in ipairs(cjson.decode(ARGV[1])) do
+  local run = prefix .. 'run:' .. c.run
+  local answer = 'ok'
+  local lease = redis.call('HGET', run .. ':batches', c.batch)
+  local held = lease and cjson.decode(lease)
+  if not held or held.fence ~= c.fence then
+    answer = 'fenced'
+  elseif c.claim == 'take' then
+    local claim = prefix .. 'claim:' .. c.key
+    local owner = redis.call('GET', claim)
+    if owner and cjson.decode(owner).owner ~= c.owner then
+      answer = owner
+    elseif not owner then
+      redis.call('SET', claim, cjson.encode({owner = c.owner}))
+    end
+  end
+  if answer == 'ok' then
+    local old = redis.call('HGET', run .. ':rows', c.trial)
+    local before = old and string.match(old, '^[A-Z]+') or 'PLANNED'
+    local after = string.match(c.row, '^[A-Z]+')
+    if before ~= after then
+      redis.call('HINCRBY', run, 'n:' .. before, -1)
+      redis.call('HINCRBY', run, 'n:' .. after, 1)
+    end
+    redis.call('HSET', run .. ':rows', c.trial, c.row)
+    for name, by in pairs(c.add or {}) do redis.call('HINCRBYFLOAT', run, name, by) end
+    redis.call('XADD', run .. ':events', 'MAXLEN', '~', 20000, '*', 'trial', c.trial, 'state', after)
+    if c.claim == 'keep' then
+      redis.call('SET', prefix .. 'claim:' .. c.key, c.kept, 'EX', 604800)
+    elseif c.claim == 'drop' then
+      local claim = prefix .. 'claim:' .. c.key
+      local owner = redis.call('GET', claim)
+      if owner and cjson.decode(owner).owner == c.owner then redis.call('DEL', claim) end
+    end
+  end
+  answers[i] = answer
+end
+return cjson.encode(answers)
+"""
+)
+
+CLAIM_BATCHES = (
+    _NOW
+    + """
+-- KEYS: run, batches   ARGV: owner, lease seconds, batches in all, how many; gives {number, fence, ...}
+local got = {}
+for number = 0, tonumber(ARGV[3]) - 1 do
+  if #got >= 2 * tonumber(ARGV[4]) then break end
+  local text = redis.call('HGET', KEYS[2], number)
+  local lease = text and cjson.decode(text) or {['until'] = 0}
+  if not lease.done and lease['until'] < now then
+    local fence = redis.call('HINCRBY', KEYS[1], 'fence', 1)
+    redis.call('HSET', KEYS[2], number,
+      cjson.encode({owner = ARGV[1], fence = fence, ['until'] = now + tonumber(ARGV[2])}))
+    got[#got + 1] = number
+    got[#got + 1] = fence
+  end
+end
+return got
+"""
+)
+
+BEAT = (
+    _NOW
+    + """
+-- KEYS: run, batches, drivers
+-- ARGV: owner, lease seconds, jobs in flight, draining (1/0), gone (1/0), JSON list of {number, fence}
+-- Renews what is still held and tells: state, kind of hold, jobs in flight of draining others, drivers that share the
+-- window, budget spent, JSON list of lost batches.
+local lost = {}
+for _, pair in ipairs(cjson.decode(ARGV[6])) do
+  local text = redis.call('HGET', KEYS[2], pair[1])
+  local lease = text and cjson.decode(text)
+  if lease and lease.fence == pair[2] then
+    lease['until'] = now + tonumber(ARGV[2])
+    redis.call('HSET', KEYS[2], pair[1], cjson.encode(lease))
+  else
+    lost[#lost + 1] = pair[1]
+  end
+end
+if ARGV[5] == '1' then redis.call('HDEL', KEYS[3], ARGV[1])
+else
+  redis.call('HSET', KEYS[3], ARGV[1], cjson.encode({beat = now, flight = tonumber(ARGV[3]), drains = ARGV[4] == '1'}))
+end
+local drained, sharing = 0, 0
+local all = redis.call('HGETALL', KEYS[3])
+for i = 1, #all, 2 do
+  local driver = cjson.decode(all[i + 1])
+  if now - driver.beat > 20 then redis.call('HDEL', KEYS[3], all[i])
+  elseif driver.drains then drained = drained + driver.flight
+  else sharing = sharing + 1 end
+end
+local about = redis.call('HMGET', KEYS[1], 'state', 'hold', 'cost', 'successes')
+return cjson.encode({state = about[1] or 'GONE', hold = about[2] or '', drained = drained, sharing = sharing,
+  cost = tonumber(about[3] or '0'), successes = tonumber(about[4] or '0'), lost = lost})
+"""
+)
+
+RELEASE = (
+    _NOW
+    + """
+-- KEYS: run, batches, active   ARGV: number, fence, done (1/0), batches in all, name; gives 1 if the run is over
+local text = redis.call('HGET', KEYS[2], ARGV[1])
+local lease = text and cjson.decode(text)
+if not lease or lease.fence ~= tonumber(ARGV[2]) then return 0 end
+lease['until'] = 0
+lease.done = ARGV[3] == '1' or nil
+redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(lease))
+if not lease.done then return 0 end
+if redis.call('HINCRBY', KEYS[1], 'batches_done', 1) < tonumber(ARGV[4]) then return 0 end
+if redis.call('HGET', KEYS[1], 'state') ~= 'CANCELLED' then redis.call('HSET', KEYS[1], 'state', 'DONE', 'reason', '') end
+redis.call('HSET', KEYS[1], 'ended', now)
+redis.call('ZREM', KEYS[3], ARGV[5])
+for _, part in ipairs({'', ':rows', ':batches', ':events'}) do redis.call('EXPIRE', KEYS[1] .. part, 604800) end
+redis.call('XADD', KEYS[1] .. ':events', 'MAXLEN', '~', 20000, '*', 'run', redis.call('HGET', KEYS[1], 'state'))
+return 1
+"""
+)
+
+SET_STATE = (
+    _NOW
+    + """
+-- KEYS: run   ARGV: new state, reason, hold (probe, person or nothing), JSON list of states it may come from; gives 1 if it changed
+local state = redis.call('HGET', KEYS[1], 'state')
+if not state then return 0 end
+for _, allowed in ipairs(cjson.decode(ARGV[4])) do
+  if state == allowed then
+    redis.call('HSET', KEYS[1], 'state', ARGV[1], 'reason', ARGV[2], 'hold', ARGV[3], 'since', now)
+    redis.call('XADD', KEYS[1] .. ':events', 'MAXLEN', '~', 20000, '*', 'run', ARGV[1])
+    return 1
+  end
+end
+return 0
+"""
+)
+
+ALLOT = (
+    _NOW
+    + """
+-- KEYS: prefix   ARGV: per second, wanted; gives {granted, milliseconds until the next second}
+local second = tonumber(t[1])
+local key = KEYS[1] .. second
+local used = tonumber(redis.call('GET', key) or '0')
+local granted = math.max(0, math.min(tonumber(ARGV[2]), tonumber(ARGV[1]) - used))
+if granted > 0 then
+  redis.call('INCRBY', key, granted)
+  redis.call('EXPIRE', key, 3)
+end
+return {granted, 1000 - math.floor(tonumber(t[2]) / 1000)}
+"""
+)

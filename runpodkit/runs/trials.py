@@ -1,0 +1,502 @@
+"""One trial on its way: reserve, submit, follow, collect.
+
+The rules that keep a trial from being paid twice are here: it is RESERVED before the
+POST, its job id is written after, a lost answer is flagged, and whoever takes a trial
+over follows the id that is written.  Knows one trial at a time; which ones go when is
+`engine`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+from runpodkit.endpoint.client import Endpoint, Policy
+from runpodkit.endpoint.dialects import Dialect
+from runpodkit.endpoint.follow import Pace
+from runpodkit.endpoint.keys import trial_key
+from runpodkit.errors import (
+    ApiError,
+    AuthError,
+    NotFoundError,
+    OutputError,
+    ProtocolError,
+    RateLimitError,
+    RunpodkitError,
+    ServerError,
+    StoreError,
+    TransportError,
+)
+from runpodkit.images.metadata import embed
+from runpodkit.images.outputs import Fetched, fetch_image
+from runpodkit.jobs import Job, JobStatus
+from runpodkit.logs import batch_log
+from runpodkit.params import ImageParams
+from runpodkit.prompts import PRESETS, enhance
+from runpodkit.runs.ledger import Change, Claim, FencedError, Lease, Ledger
+from runpodkit.runs.money import work_of
+from runpodkit.runs.rows import ImageFile, Row, RunHead, TrialState
+from runpodkit.storage import Store
+from runpodkit.sweeps.sweep import Trial
+
+TAKE_OVER_S = 15.0
+"""A reservation without a job id is left alone this long: its driver may still be waiting for the answer."""
+LOST_LOOKS, LOST_S = 3, 10.0
+RETENTION_S = 30 * 60
+EXECUTION_MARGIN_S = 5.0
+ONE_MORE = ("out of memory", "timed out after", "without output")
+"""Failures that one more attempt may cure; everything else a worker reports would only be paid for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the trials of one endpoint are worked with."""
+
+    ledger: Ledger
+    store: Store
+    endpoint: Endpoint
+    dialect: Dialect
+    pace: Pace
+    identity: str
+    host: str
+    """Host and port of the endpoint: the one private address that pictures may be fetched from."""
+    rate: float | None
+    """USD per second of a worker, where its GPU is known."""
+    clock: Callable[[], float]
+    """Seconds since the epoch."""
+    sleep: Callable[[float], Awaitable[None]]
+
+
+class Conductor(Protocol):
+    """What a trial asks of the run it belongs to."""
+
+    def stopping(self) -> bool:
+        """Whether unfinished trials are to be handed back as they stand."""
+
+    def cancelled(self) -> bool:
+        """Whether the run was cancelled."""
+
+    def in_flight(self) -> int:
+        """Jobs of this driver that are on the endpoint."""
+
+    async def hold(self, reason: str, *, person: bool) -> None:
+        """Stop the run from sending until the cause is gone (`probe`) or a person acts."""
+
+
+class _Delivery(NamedTuple):
+    images: tuple[ImageFile, ...]
+    seed: int | None
+    cost_usd: float | None
+
+
+class TrialWork:
+    """One trial under one lease.  `work()` takes it as far as it can go."""
+
+    def __init__(self, tools: Tools, conductor: Conductor, head: RunHead, lease: Lease, trial: Trial) -> None:
+        self._tools, self._conductor, self._head, self._lease, self._trial = tools, conductor, head, lease, trial
+        self._params: ImageParams = tools.dialect.resolve(trial.params)
+        self._input: Mapping[str, Any] = tools.dialect.to_input(self._params)
+        self._key = trial_key(tools.identity, self._input)
+        self._me = f"{head.name}/{trial.number}"
+        self._looks = 0
+
+    async def work(self, row: Row) -> Row:
+        """Take the trial on from `row`; gives its last row, final or as it was handed back."""
+        while not row.state.is_final:
+            match row.state:
+                case TrialState.PLANNED if self._conductor.cancelled():
+                    return await self._end(row, TrialState.CANCELLED, "the run was cancelled")
+                case TrialState.PLANNED:
+                    if self._conductor.stopping() or (row.not_before or 0) > self._tools.clock():
+                        return row
+                    row = await self._reserve(row)
+                    if row.state is TrialState.RESERVED:
+                        row = await self._uninterrupted(self._send(row))
+                        if row.state is TrialState.PLANNED:
+                            return row
+                case TrialState.RESERVED:
+                    row = await self._take_over(row)
+                    if row.state is TrialState.RESERVED and self._conductor.stopping():
+                        return row
+                case TrialState.SUBMITTED:
+                    row = await self._follow(row)
+                    if row.state in (TrialState.SUBMITTED, TrialState.PLANNED):
+                        return row
+                case TrialState.WAITING:
+                    row = await self._watch_owner(row)
+                    if row.state is TrialState.WAITING:
+                        return row
+                case _:
+                    raise AssertionError(f"trial {self._me} cannot go on from {row.state}")
+        return row
+
+    # reserve
+
+    async def _reserve(self, row: Row) -> Row:
+        if self._head.reuse and row.attempts == 0 and (found := await self._find_in_store()):
+            return await self._write(replace(found, key=self._key, state=TrialState.REUSED))
+        reserved = replace(
+            row,
+            state=TrialState.RESERVED,
+            key=self._key,
+            attempts=row.attempts + 1,
+            reserved_at=self._tools.clock(),
+            job=None,
+            not_before=None,
+            reason=None,
+        )
+        if not self._head.reuse:
+            return await self._write(reserved)
+        claim = await self._tools.ledger.apply(Change(self._lease, self._trial.number, reserved, "take"))
+        if claim is None:
+            return reserved
+        return await self._by_claim(claim)
+
+    async def _by_claim(self, claim: Claim) -> Row:
+        """Another trial draws or has drawn this picture."""
+        if claim.row is None:
+            return await self._write(Row(TrialState.WAITING, key=self._key, owner=claim.owner))
+        made = claim.row
+        return await self._write(
+            Row(
+                TrialState.REUSED,
+                key=self._key,
+                images=made.images,
+                seed=made.seed,
+                queue_delay_s=made.queue_delay_s,
+                execution_time_s=made.execution_time_s,
+                job=made.job,
+                reused_from=made.reused_from or made.ended_at,
+                cost_usd=0.0,
+                ended_at=self._tools.clock(),
+                flags=("cost from worker",),
+            )
+        )
+
+    async def _find_in_store(self) -> Row | None:
+        """The picture as an earlier run left it, where the ledger no longer knows; None if there is none."""
+        prefix = f"images/{self._key[:2]}/{self._key}-"
+
+        def look() -> list[ImageFile]:
+            from runpodkit.images.outputs import inspect
+
+            files = []
+            for key in self._tools.store.keys(prefix):
+                data = self._tools.store.get(key)
+                about = inspect(data)
+                files.append(ImageFile(key, about.width, about.height, len(data)))
+            return files
+
+        if (await self._tools.ledger.claims([self._key])).get(self._key):
+            return None
+        try:
+            images = await asyncio.to_thread(look)
+        except (StoreError, OutputError) as exc:
+            batch_log.warning("{}: the store's picture of {} cannot be used: {}", self._me, self._key[:12], exc)
+            return None
+        if len(images) != self._params.num_images:
+            return None
+        now = self._tools.clock()
+        return Row(images=tuple(images), cost_usd=0.0, ended_at=now, flags=("cost from worker",))
+
+    async def _watch_owner(self, row: Row) -> Row:
+        """Wait for the trial that draws the same picture; take over if it ends without one."""
+        while not self._conductor.stopping():
+            if self._conductor.cancelled():
+                return await self._end(row, TrialState.CANCELLED, "the run was cancelled")
+            claim = (await self._tools.ledger.claims([self._key])).get(self._key)
+            if claim is None or claim.owner == self._me:
+                return await self._write(Row(TrialState.PLANNED, key=self._key))
+            if claim.row is not None:
+                return await self._by_claim(claim)
+            owner = await self._tools.ledger.row_of(claim.owner)
+            if owner is None or (owner.state.is_final and not owner.state.has_picture):
+                await self._tools.ledger.drop_claim(self._key, claim.owner)
+            await self._tools.sleep(0.5)
+        return row
+
+    # submit
+
+    async def _take_over(self, row: Row) -> Row:
+        """A reservation whose driver is gone: its POST may or may not have been made."""
+        while self._tools.clock() < (row.reserved_at or 0) + TAKE_OVER_S:
+            if self._conductor.stopping():
+                return row
+            await self._tools.sleep(0.5)
+        if self._conductor.cancelled():
+            return await self._end(
+                replace(row, doubtful=row.doubtful + 1), TrialState.CANCELLED, "the run was cancelled"
+            )
+        again = await self._doubtful(row, "the process that sent it died before the answer")
+        return again if again.state.is_final else await self._uninterrupted(self._send(again))
+
+    async def _uninterrupted(self, sending: Awaitable[Row]) -> Row:
+        """A POST under way is never cut off: its answer holds the id of a job that is paid for."""
+        task = asyncio.ensure_future(sending)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task], timeout=30)
+            raise
+
+    async def _send(self, row: Row) -> Row:
+        policy = Policy(
+            execution_timeout_s=max(float(self._params.timeout), 5.0),
+            ttl_s=(self._head.policy.queue_timeout_s or 6 * 3600) + max(self._params.timeout, 5) + 60,
+        )
+        while True:
+            try:
+                job = await self._tools.endpoint.submit(self._input, policy=policy)
+            except RateLimitError as exc:
+                await self._tools.sleep(exc.retry_after_s or 2.0)
+                continue
+            except TransportError as exc:
+                if not exc.may_be_accepted:
+                    await self._conductor.hold(f"endpoint down: {exc}", person=False)
+                    return await self._put_back(row)
+                row = await self._doubtful(row, str(exc))
+            except (ServerError, ProtocolError) as exc:
+                row = await self._doubtful(row, str(exc))
+            except (AuthError, NotFoundError) as exc:
+                await self._conductor.hold(str(exc), person=True)
+                return await self._put_back(row)
+            except (ApiError, ValueError) as exc:
+                return await self._end(row, TrialState.FAILED, f"the endpoint refused the job: {exc}")
+            else:
+                return await self._keep_id(row, job)
+            if row.state.is_final:
+                return row
+            await self._tools.sleep(1.0)
+
+    async def _keep_id(self, row: Row, job: Job) -> Row:
+        submitted = replace(row, state=TrialState.SUBMITTED, job=job.id, submitted_at=self._tools.clock())
+        try:
+            return await self._write(submitted, add={"submissions": 1})
+        except FencedError:
+            # The batch is somebody else's by now, and so is the trial: this job must not run beside theirs.
+            batch_log.warning("{}: job {} is an orphan and is cancelled", self._me, job.id)
+            await self._cancel_job(job.id)
+            raise
+
+    async def _doubtful(self, row: Row, why: str) -> Row:
+        """The answer to a POST was lost: send again, flagged, but not for ever."""
+        batch_log.warning("{}: submission without an answer ({})", self._me, why)
+        row = replace(row, doubtful=row.doubtful + 1)
+        if row.doubtful > self._head.policy.max_doubtful or row.attempts >= self._head.policy.max_attempts:
+            return await self._end(row, TrialState.FAILED, f"submission unconfirmed: {why}", add={"submissions": 1})
+        again = replace(row, attempts=row.attempts + 1, reserved_at=self._tools.clock())
+        return await self._write(again, add={"submissions": 1})
+
+    async def _put_back(self, row: Row) -> Row:
+        """Certainly not accepted: as if it had never been reserved."""
+        return await self._write(
+            replace(row, state=TrialState.PLANNED, attempts=row.attempts - 1, reserved_at=None), claim="drop"
+        )
+
+    # follow
+
+    async def _follow(self, row: Row) -> Row:
+        tools, conductor = self._tools, self._conductor
+        job_id = row.job or ""
+        looks, working_since = 0, None
+        missing: list[float] = []
+        while True:
+            age = tools.clock() - (row.submitted_at or tools.clock())
+            await self._nap(tools.pace.next_look_s(age, looks, conductor.in_flight()))
+            if conductor.cancelled():
+                await self._cancel_job(job_id)
+                return await self._end(row, TrialState.CANCELLED, "the run was cancelled")
+            if conductor.stopping():
+                return row
+            try:
+                looks += 1
+                self._looks += 1
+                job = await tools.endpoint.status(job_id)
+            except NotFoundError as exc:
+                if exc.message and not missing:
+                    batch_log.warning("{}: job {} is unknown to the endpoint", self._me, job_id)
+                missing.append(tools.clock())
+                if len(missing) >= LOST_LOOKS and missing[-1] - missing[0] >= LOST_S:
+                    return await self._lost(row, age)
+                await self._nap(LOST_S / LOST_LOOKS)
+                continue
+            except AuthError as exc:
+                await conductor.hold(str(exc), person=True)
+                await self._nap(5.0)
+                continue
+            except (TransportError, ApiError, ProtocolError) as exc:
+                await conductor.hold(f"endpoint down: {exc}", person=False)
+                await self._nap(3.0)
+                continue
+            missing.clear()
+            if job.status.is_final:
+                return await self._collect(row, job)
+            if job.status in (JobStatus.IN_PROGRESS, JobStatus.RUNNING):
+                working_since = working_since or tools.clock()
+            if overdue := self._overdue(age, working_since):
+                return await self._give_up(row, job_id, overdue)
+
+    def _overdue(self, age: float, working_since: float | None) -> str | None:
+        bound = self._head.policy.queue_timeout_s
+        if working_since is None:
+            return f"queue_timeout_s: not started within {bound:g} s" if bound and age > bound else None
+        patience = max(self._params.timeout, 5) + EXECUTION_MARGIN_S
+        if self._tools.clock() - working_since > patience:
+            return f"timeout: a worker had it for more than {self._params.timeout} s; raise timeout="
+        return None
+
+    async def _give_up(self, row: Row, job_id: str, reason: str) -> Row:
+        """Our patience is over: a last look, then cancel."""
+        last = await self._tools.endpoint.status(job_id)
+        self._looks += 1
+        if last.status.is_final:
+            return await self._collect(row, last)
+        await self._cancel_job(job_id)
+        return await self._end(row, TrialState.FAILED, reason)
+
+    async def _lost(self, row: Row, age: float) -> Row:
+        """The endpoint forgot the job: it may have ended and been paid for, or never existed."""
+        if age > RETENTION_S:
+            return await self._end(row, TrialState.EXPIRED, "the result was kept 30 minutes and is gone")
+        if row.attempts >= self._head.policy.max_attempts:
+            return await self._end(row, TrialState.FAILED, "the endpoint forgot the job")
+        flagged = replace(
+            row, state=TrialState.PLANNED, job=None, doubtful=row.doubtful + 1, flags=(*row.flags, "job forgotten")
+        )
+        return await self._write(flagged, claim="drop")
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, but look up every second for a stop or a cancel."""
+        until = self._tools.clock() + seconds
+        while (rest := until - self._tools.clock()) > 0:
+            if self._conductor.stopping() or self._conductor.cancelled():
+                return
+            await self._tools.sleep(min(rest, 1.0))
+
+    async def _cancel_job(self, job_id: str) -> None:
+        try:
+            await self._tools.endpoint.cancel(job_id)
+        except RunpodkitError as exc:
+            batch_log.warning("{}: job {} could not be cancelled: {}", self._me, job_id, exc)
+
+    # collect
+
+    async def _collect(self, row: Row, job: Job) -> Row:
+        cost = (
+            None
+            if job.execution_time_s is None or self._tools.rate is None
+            else job.execution_time_s * self._tools.rate
+        )
+        row = replace(
+            row,
+            queue_delay_s=job.queue_delay_s,
+            execution_time_s=job.execution_time_s,
+            worker_id=job.worker_id,
+            cost_usd=cost,
+            ended_at=self._tools.clock(),
+        )
+        if job.execution_time_s is not None:
+            self._tools.pace.saw(job.execution_time_s)
+        if job.status is JobStatus.CANCELLED:
+            return await self._end(row, TrialState.CANCELLED, "cancelled on the endpoint")
+        if job.status is not JobStatus.COMPLETED:
+            return await self._failed(row, job.reason)
+        if job.output is None:
+            return await self._failed(row, job.reason)
+        reading = self._tools.dialect.read(job.output)
+        if reading.cost_usd is not None:
+            row = replace(row, cost_usd=reading.cost_usd, flags=(*row.flags, "cost from worker"))
+        if reading.error:
+            return await self._failed(row, reading.error)
+        if not reading.images:
+            return await self._failed(row, "the output holds no picture")
+        try:
+            fetched = [await fetch_image(ref, endpoint_host=self._tools.host) for ref in reading.images]
+        except OutputError as exc:
+            return await self._end(row, TrialState.FAILED, f"unreadable output: {exc}")
+        seed = reading.seed if reading.seed is not None else reading.images[0].seed
+        images = await self._keep(row, fetched)
+        if images is None:
+            return replace(row, state=TrialState.SUBMITTED)
+        collected = replace(
+            row, state=TrialState.COLLECTED, images=images, seed=seed, flags=(*row.flags, *self._oddities(images, seed))
+        )
+        if job.execution_time_s is not None:
+            await self._tools.ledger.saw_time(self._head.endpoint, job.execution_time_s, work_of(self._params))
+        return await self._write(
+            collected,
+            claim="keep",
+            add={"cost": collected.cost_usd or 0, "successes": 1, "status_calls": self._looks},
+        )
+
+    async def _keep(self, row: Row, fetched: list[Fetched]) -> tuple[ImageFile, ...] | None:
+        """Put the pictures into the store, waiting for it if need be; None when told to stop meanwhile."""
+        sent = enhance(self._params, PRESETS[self._tools.dialect.preset])
+        about = {
+            "run": self._head.name,
+            "trial": self._trial.number,
+            "endpoint": self._head.endpoint,
+            "model": self._head.identity,
+            "simulated": self._head.simulated,
+            "job_id": row.job,
+        }
+
+        def put_all() -> tuple[ImageFile, ...]:
+            files = []
+            for i, one in enumerate(fetched):
+                key = f"images/{self._key[:2]}/{self._key}-{i}.{one.format}"
+                data = embed(one.data, self._params, sent, about)
+                self._tools.store.put(key, data, f"image/{one.format}")
+                digest = hashlib.sha256(one.data).hexdigest()
+                files.append(ImageFile(key, one.width, one.height, len(data), digest))
+            return tuple(files)
+
+        while True:
+            try:
+                return await asyncio.to_thread(put_all)
+            except StoreError as exc:
+                await self._conductor.hold(f"store: {exc}", person=False)
+                await self._nap(3.0)
+                if self._conductor.stopping():
+                    return None
+
+    def _oddities(self, images: tuple[ImageFile, ...], seed: int | None) -> list[str]:
+        odd = []
+        if any((image.width, image.height) != (self._params.width, self._params.height) for image in images):
+            odd.append(f"size delivered {images[0].width}×{images[0].height}")
+        if seed is not None and seed != self._params.seed:
+            odd.append(f"seed delivered {seed}")
+        return odd
+
+    # ends
+
+    async def _failed(self, row: Row, reason: str) -> Row:
+        """A job that ended without a picture: once more if that may help, else FAILED."""
+        may_help = any(words in reason.lower() for words in ONE_MORE) and "executiontimeout" not in reason.lower()
+        again = may_help and "tried again" not in row.flags and row.attempts < self._head.policy.max_attempts
+        if not again:
+            return await self._end(row, TrialState.FAILED, reason)
+        batch_log.info("{}: {}; one more attempt", self._me, reason)
+        later = replace(
+            row,
+            state=TrialState.PLANNED,
+            not_before=self._tools.clock() + self._head.policy.retry_delay_s,
+            reason=reason,
+            flags=(*row.flags, "tried again"),
+        )
+        return await self._write(later, claim="drop", add={"cost": row.cost_usd or 0})
+
+    async def _end(self, row: Row, state: TrialState, reason: str, add: Mapping[str, float] | None = None) -> Row:
+        ended = replace(
+            row, state=state, reason=reason[:500], key=self._key, ended_at=row.ended_at or self._tools.clock()
+        )
+        numbers = {"cost": row.cost_usd or 0, "status_calls": self._looks, **(add or {})}
+        return await self._write(ended, claim="drop", add=numbers)
+
+    async def _write(self, row: Row, claim: str = "", add: Mapping[str, float] | None = None) -> Row:
+        claim = claim if self._head.reuse else ""
+        await self._tools.ledger.apply(Change(self._lease, self._trial.number, row, claim, add))
+        return row
