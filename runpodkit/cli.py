@@ -1,0 +1,338 @@
+"""The command line: parses, calls the library once, prints plain lines.
+
+Results go to stdout, progress to stderr.  Our errors become one line and exit code 1;
+a traceback means a bug of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import ValidationError
+
+from runpodkit.errors import RunpodkitError
+from runpodkit.params import explain
+
+if TYPE_CHECKING:
+    from runpodkit.kit import Kit
+    from runpodkit.runs.run import Run
+    from runpodkit.stack import Part
+    from runpodkit.sweeps.sweep import Sweep
+
+INTERRUPTED = 130
+HOLD_PATIENCE_S = 120.0
+DEMO_PROMPT = "a lighthouse on a cliff at dusk, calm sea, stars coming out"
+DEMO_SAMPLERS = ("Euler", "Euler a", "Heun", "DPM++ 2M")
+DEMO_STEPS = (4, 8, 16, 32)
+
+
+class _Commands(click.Group):
+    """Turns what the library raises into one line; `--help` lists commands in the order written here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValidationError as exc:
+            raise click.ClickException(explain(exc)) from exc
+        except (RunpodkitError, ValueError) as exc:
+            raise click.ClickException(" ".join(str(exc).split())) from exc
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="runpodkit")
+@click.option("-v", "--verbose", is_flag=True, help="Show log lines on stderr.")
+def main(verbose: bool) -> None:
+    """Parameter sweeps, sampler grids and exports for image models on RunPod serverless endpoints.
+
+    Without RUNPOD_API_KEY and RUNPOD_URL everything runs against a simulator on this machine.
+    """
+    if verbose:
+        from runpodkit.logs import enable
+
+        enable("DEBUG")
+
+
+# the main job
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/demo"), show_default=True)
+@click.option("--quick", is_flag=True, help="Smaller pictures and fewer of them: under ten seconds.")
+def demo(out: Path, quick: bool) -> None:
+    """Compare four samplers over step counts and seeds, on the simulator if nothing is configured."""
+    from runpodkit.kit import connect
+    from runpodkit.sweeps.sweep import seeds, sweep
+
+    started = time.monotonic()
+    kit = connect(quiet=True)
+    click.echo(kit.line, err=True)
+    samplers, steps = (DEMO_SAMPLERS[::2], DEMO_STEPS[:3]) if quick else (DEMO_SAMPLERS, DEMO_STEPS)
+    size = {"width": 416, "height": 608} if quick else {"width": 832, "height": 1216}
+    plan = sweep(DEMO_PROMPT, sampler_name=list(samplers), steps=list(steps), seed=seeds(1 if quick else 2), **size)
+    run = kit.submit(plan, name=f"demo-{secrets.token_hex(3)}", pilot=False)
+    _watch(run)
+    made = run.status()
+    _finish_or_fail(run)
+    run.export(out)
+    wall_s = time.monotonic() - started
+    click.echo(f"{sum(made.counts.values())} pictures in {wall_s:.1f} s")
+    click.echo(f"  grid    {out / 'grid.png'}")
+    click.echo(f"  table   {out / 'results.csv'}")
+    click.echo(f"  images  {out / 'images'}")
+    click.echo("next:")
+    click.echo("  jupyter lab notebooks/01_first_sweep.ipynb      the same in a notebook, step by step")
+    click.echo(f"  runpodkit grid {run.name} --rows seed --cols steps --out by-seed.png")
+    click.echo("  RUNPOD_API_KEY=… RUNPOD_URL=… runpodkit check   your own endpoint instead of the simulator")
+
+
+@main.command(name="sweep")
+@click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="The run's name; the same name and plan again attaches to it.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for grid, table and images.")
+@click.option("--dry-run", is_flag=True, help="Print what PLAN asks for and what it would cost, and stop.")
+@click.option("--yes", is_flag=True, help="Go on although a live run is large or costly.")
+@click.option("--no-pilot", is_flag=True, help="On a live endpoint, do not send one trial first.")
+@click.option("--budget-usd", type=float, help="Hold the run before it costs more.")
+@click.option("--window", type=int, help="Jobs in flight at most.")
+@click.option("--json", "as_json", is_flag=True, help="The last line of stdout is one JSON object.")
+def sweep_command(
+    plan: Path,
+    name: str,
+    out: Path | None,
+    dry_run: bool,
+    yes: bool,
+    no_pilot: bool,
+    budget_usd: float | None,
+    window: int | None,
+    as_json: bool,
+) -> None:
+    """Run the sweep that PLAN (TOML) describes and wait for it.
+
+    Exit code 0 only if every trial was collected.  Ctrl-C stops watching, not the run.
+    """
+    from runpodkit.kit import connect
+
+    started = time.monotonic()
+    asked, policy = read_plan(plan)
+    given = {"budget_usd": budget_usd, "window": window, "pilot": False if no_pilot else None}
+    policy |= {key: value for key, value in given.items() if value is not None}
+    if dry_run:
+        kit = connect(quiet=True, start_worker=False)
+        click.echo(f"{len(asked)} trials: {asked!r}")
+        click.echo(repr(kit.estimate(asked)))
+        return
+    kit = connect(quiet=True)
+    click.echo(kit.line, err=True)
+    run = kit.submit(asked, name=name, confirm=yes, **policy)
+    _watch(run)
+    if out and any(run.status().count(state) for state in _with_picture()):
+        run.export(out)
+    report = run.report() | {"wall_s": round(time.monotonic() - started, 3)}
+    report |= {"table": str(out / "results.csv") if out else None, "images": str(out / "images") if out else None}
+    _say_how_it_ended(report)
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False))
+    if report["collected"] < report["trials"]:
+        sys.exit(1)
+
+
+def read_plan(path: Path) -> tuple[Sweep, dict[str, Any]]:
+    """A sweep and its policy from a TOML file with `[base]`, `[axes]`, `mode` and `[policy]`.
+
+    Raises:
+        ValueError: not TOML, or a name or value that cannot be meant; the message names the file.
+    """
+    from runpodkit.runs.rows import RunPolicy
+    from runpodkit.sweeps.sweep import Sweep
+
+    try:
+        given = tomllib.loads(path.read_text("utf-8"))
+        policy = given.pop("policy", {})
+        RunPolicy(**policy)
+        return Sweep.from_plan(given), dict(policy)
+    except ValidationError as exc:
+        raise ValueError(f"{path}: {explain(exc)}") from exc
+    except (ValueError, TypeError) as exc:
+        raise ValueError(f"{path}: {exc}") from exc
+
+
+def _watch(run: Run) -> None:
+    try:
+        run.wait(hold_patience_s=HOLD_PATIENCE_S)
+    except KeyboardInterrupt:
+        click.echo(f"  watch it again: runpodkit show {run.name}      end it: runpodkit cancel {run.name}", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _finish_or_fail(run: Run) -> None:
+    report = run.report()
+    if report["collected"] < report["trials"]:
+        _say_how_it_ended(report)
+        for _, row in run.failures().iterrows():
+            click.echo(f"  {row['count']} × {row['reason']}", err=True)
+        sys.exit(1)
+
+
+def _say_how_it_ended(report: dict[str, Any]) -> None:
+    words = [f"run {report['name']}: {report['collected']} of {report['trials']} pictures"]
+    words += [f"{report['reused']} reused"] if report["reused"] else []
+    words += [f"{report['failed']} failed"] if report["failed"] else []
+    if report["cost_usd"] is not None:
+        about = "about " if report["cost_is_estimate"] else ""
+        words.append(f"{about}${report['cost_usd']:.4f}{' simulated' if report['simulated'] else ''}")
+    words += [f"held: {report['held_reason']}"] if report["held_reason"] else []
+    click.echo(", ".join(words), err=True)
+
+
+def _with_picture() -> list[Any]:
+    from runpodkit.runs.rows import TrialState
+
+    return [state for state in TrialState if state.has_picture]
+
+
+# runs there are
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+def runs(as_json: bool) -> None:
+    """List runs, newest first."""
+    frame = _quiet_kit().runs()
+    if as_json:
+        click.echo(frame.to_json(orient="records", date_format="iso"))
+    else:
+        click.echo(frame.to_string(index=False) if len(frame) else "no runs yet")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--wait/--no-wait", default=False, help="Watch it until nothing of it can move.")
+@click.option("--json", "as_json", is_flag=True)
+def show(name: str, wait: bool, as_json: bool) -> None:
+    """How the run NAME stands."""
+    run = _quiet_kit().open_run(name)
+    if wait:
+        _watch(run)
+    if as_json:
+        click.echo(json.dumps(run.report(), ensure_ascii=False))
+        return
+    click.echo(repr(run))
+    for _, row in run.failures().iterrows():
+        click.echo(f"  {row['count']} × {row['reason']} (for example trial {row['example']})")
+
+
+@main.command()
+@click.argument("name")
+def cancel(name: str) -> None:
+    """End the run NAME: nothing more is sent, jobs on the endpoint are cancelled, pictures stay."""
+    click.echo(repr(_quiet_kit().open_run(name).cancel()))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--format", "kind", type=click.Choice(["csv"]), default="csv", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+def export(name: str, kind: str, out: Path) -> None:
+    """Write the table of the run NAME to a file."""
+    click.echo(str(_quiet_kit().open_run(name).to_csv(out)))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--rows", help="Axes that run down, outer first, separated by commas.")
+@click.option("--cols", help="Axes that run across.")
+@click.option("--under", help="A field to print under each cell, such as execution_time_s.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+def grid(name: str, rows: str | None, cols: str | None, under: str | None, out: Path) -> None:
+    """Draw the grid of the run NAME into a picture file."""
+    run = _quiet_kit().open_run(name)
+    run.grid(rows=_axes(rows), cols=_axes(cols), under=under).save(out)
+    click.echo(str(out))
+
+
+def _axes(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _quiet_kit() -> Kit:
+    from runpodkit.kit import connect
+
+    return connect(quiet=True)
+
+
+# the stack and the simulator
+
+
+@main.command()
+@click.argument("action", type=click.Choice(["up", "down", "status"]))
+@click.option("--json", "as_json", is_flag=True)
+def stack(action: str, as_json: bool) -> None:
+    """Start, stop or show what stands in on this machine: Redis, simulator, Celery worker."""
+    import runpodkit.stack as parts_of
+    from runpodkit.settings import Settings
+
+    settings = Settings.load()
+    parts: list[Part] = {"up": parts_of.up, "down": parts_of.down, "status": parts_of.status}[action](settings)
+    if as_json:
+        rows = [{"name": part.name, "running": part.running, "detail": part.detail, "pid": part.pid} for part in parts]
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for part in parts:
+        pid = f" (pid {part.pid})" if part.pid else ""
+        click.echo(f"{part.name:14} {'running' if part.running else 'off':8} {part.detail}{pid}")
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65_535), required=True, help="0: a free one.")
+@click.option("--endpoint", default="local", show_default=True, help="The endpoint's id.")
+@click.option("--key", help="The API key to ask for; default: RUNPOD_API_KEY, else a random one is printed.")
+@click.option("--workers", type=click.IntRange(1, 1000), default=4, show_default=True)
+@click.option("--exec-ms", type=click.IntRange(0, 3_600_000), help="A job takes at least so long.")
+def simulate(port: int, endpoint: str, key: str | None, workers: int, exec_ms: int | None) -> None:
+    """Stand in for RunPod on this machine until interrupted."""
+    from runpodkit.simulator.app import serve
+
+    key = key or os.environ.get("RUNPOD_API_KEY")
+    shown = ""
+    if not key:
+        key = secrets.token_urlsafe(24)
+        shown = f"RUNPOD_API_KEY={key} "
+
+    def ready(bound: int) -> None:
+        click.echo(f"{shown}RUNPOD_URL=http://127.0.0.1:{bound}/v2/{endpoint}/run")
+        click.echo(f"{workers} workers, until Ctrl-C", err=True)
+
+    serve(port=port, endpoint_id=endpoint, api_key=key, workers=workers, exec_ms=exec_ms, ready=ready)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+def check(as_json: bool) -> None:
+    """Try every part: endpoint and key, Redis, store."""
+    kit = _quiet_kit()
+    checks = kit.check()
+    if as_json:
+        rows = [{"what": item.what, "ok": item.ok, "detail": item.detail, "cure": item.cure} for item in checks]
+        click.echo(json.dumps({"connected": kit.line, "checks": rows}, ensure_ascii=False))
+    else:
+        click.echo(kit.line)
+        for item in checks:
+            click.echo(f"{'ok  ' if item.ok else 'FAIL'} {item.what}: {item.detail}")
+            if item.cure:
+                click.echo(f"     {item.cure}")
+    if not all(item.ok for item in checks):
+        sys.exit(1)

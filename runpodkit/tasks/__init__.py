@@ -1,0 +1,24 @@
+"""Celery tasks: envelopes around what lies below, importable by name.
+
+    celery -A runpodkit.tasks worker --loglevel=info --concurrency=2
+
+`app` is the Celery application; importing this package connects to nothing.
+"""
+
+from __future__ import annotations
+
+from runpodkit.tasks.celery_app import app
+from runpodkit.tasks.generate import (
+    generate_image_batch_task,
+    generate_image_runpod_task,
+    test_runpod_connection_task,
+)
+from runpodkit.tasks.sweeps import run_batches
+
+__all__ = [
+    "app",
+    "generate_image_batch_task",
+    "generate_image_runpod_task",
+    "run_batches",
+    "test_runpod_connection_task",
+]

@@ -1,0 +1,24 @@
+"""The task behind sweeps: claim free batches of a run and drive their trials."""
+
+from __future__ import annotations
+
+from runpodkit.blocking import shared_loop
+from runpodkit.runs.dispatch import RUN_BATCHES
+from runpodkit.tasks.celery_app import app
+from runpodkit.tasks.process import current_kit, owner
+
+
+@app.task(name=RUN_BATCHES, acks_late=True, ignore_result=True)
+def run_batches(run_id: str) -> None:
+    """Claim free batches of a run and drive their trials, for a slice of time.
+
+    Delivered at least once, so safe to repeat: the ledger says which trials are done,
+    which job ids to follow, and who holds which batch.  A job that fails is a record
+    with an error, not an exception: one bad trial must not lose its batch.
+    """
+    kit = current_kit()
+
+    async def successor() -> None:
+        await kit.dispatcher.dispatch(run_id)
+
+    shared_loop().call(kit.engine.drive(run_id, owner=owner(), successor=successor))
