@@ -83,13 +83,12 @@ def demo(out: Path, quick: bool) -> None:
     samplers, steps = (DEMO_SAMPLERS[::2], DEMO_STEPS[:3]) if quick else (DEMO_SAMPLERS, DEMO_STEPS)
     size = {"width": 416, "height": 608} if quick else {"width": 832, "height": 1216}
     plan = sweep(DEMO_PROMPT, sampler_name=list(samplers), steps=list(steps), seed=seeds(1 if quick else 2), **size)
-    run = kit.submit(plan, name=f"demo-{secrets.token_hex(3)}", pilot=False)
+    run = kit.submit(plan, name="demo-quick" if quick else "demo", fresh=True, pilot=False)
     _watch(run)
-    made = run.status()
-    _finish_or_fail(run)
+    report = _finish_or_fail(run)
     run.export(out)
-    wall_s = time.monotonic() - started
-    click.echo(f"{sum(made.counts.values())} pictures in {wall_s:.1f} s")
+    reused = f", {report['reused']} of them reused from before" if report["reused"] else ""
+    click.echo(f"{report['collected']} pictures in {time.monotonic() - started:.1f} s{reused}")
     click.echo(f"  grid    {out / 'grid.png'}")
     click.echo(f"  table   {out / 'results.csv'}")
     click.echo(f"  images  {out / 'images'}")
@@ -178,13 +177,14 @@ def _watch(run: Run) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _finish_or_fail(run: Run) -> None:
+def _finish_or_fail(run: Run) -> dict[str, Any]:
     report = run.report()
     if report["collected"] < report["trials"]:
         _say_how_it_ended(report)
         for _, row in run.failures().iterrows():
             click.echo(f"  {row['count']} × {row['reason']}", err=True)
         sys.exit(1)
+    return report
 
 
 def _say_how_it_ended(report: dict[str, Any]) -> None:

@@ -523,8 +523,11 @@ async def generate_image_async(
         "timeout": timeout,
     }
     kit = await asyncio.to_thread(connect, quiet=True)
-    picture = await kit.agenerate(user_prompt, **asked)
-    return await asyncio.to_thread(lambda: picture.url)
+    try:
+        picture = await kit.agenerate(user_prompt, **asked)
+        return await asyncio.to_thread(lambda: picture.url)
+    finally:
+        await kit.aclose()
 
 
 def check_name(name: str) -> str:

@@ -101,7 +101,7 @@ class Ledger:
     def __init__(self, url: str, store: str = "") -> None:
         """`store` names the store that pictures go to: a key is claimed per store."""
         pool = aioredis.BlockingConnectionPool.from_url(url, max_connections=10, timeout=20, decode_responses=True)
-        self._redis = aioredis.Redis(connection_pool=pool)
+        self._redis = aioredis.Redis.from_pool(pool)
         self._store = store
         self._script = {
             name: self._redis.register_script(text)

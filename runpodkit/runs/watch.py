@@ -5,6 +5,7 @@ A view: takes statuses, writes to stderr (or a notebook's bar), knows no ledger.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -52,7 +53,7 @@ class Progress:
     def say(self, line: str) -> None:
         """A line of its own beside the bar."""
         if not self._bar.disable:
-            self._bar.write(line)
+            self._bar.write(line, file=sys.stderr)
 
     def close(self) -> None:
         self._bar.close()

@@ -6,12 +6,13 @@ end with it.  The main process looks after runs that lost their driver.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
 from typing import Any
 
-from celery.signals import worker_process_shutdown, worker_ready, worker_shutting_down
+from celery.signals import after_setup_logger, worker_process_shutdown, worker_ready, worker_shutting_down
 
 import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
@@ -66,6 +67,13 @@ def _close_kit(**_: Any) -> None:
     shared_loop().close()
 
 
+@after_setup_logger.connect
+def _quieten(**_: Any) -> None:
+    """A line per status call would fill the log and cost as much as the call."""
+    for name in ("httpx", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 @worker_shutting_down.connect
 def _stop_upkeep(**_: Any) -> None:
     _stopping.set()
@@ -82,6 +90,8 @@ def _look_after_runs() -> None:
     while not _stopping.is_set():
         try:
             kit = current_kit()
+            for part in stack.revive(kit.settings):
+                task_log.warning("{} had died and was started again", part)
             for name in shared_loop().call(kit.dispatcher.revive()):
                 task_log.info("run {} had no driver and was dispatched again", name)
         except RunpodkitError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
 from runpodkit.runs.dispatch import RUN_BATCHES
 from runpodkit.tasks.celery_app import app
@@ -17,6 +18,7 @@ def run_batches(run_id: str) -> None:
     with an error, not an exception: one bad trial must not lose its batch.
     """
     kit = current_kit()
+    stack.mark_used(kit.settings)
 
     async def successor() -> None:
         await kit.dispatcher.dispatch(run_id)

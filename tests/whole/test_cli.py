@@ -1,0 +1,269 @@
+"""The command line as a person types it, each command in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from runpodkit.cli import main
+from tests.whole.conftest import KEY, Command, Simulated, last_json
+
+PLAN = """
+[base]
+user_prompt = "a lighthouse at dusk"
+width = 64
+height = 64
+steps = 2
+
+[axes]
+sampler_name = ["Euler", "Heun"]
+seed = "1-3"
+"""
+SLOW_PLAN = PLAN.replace("[axes]", '[base.extra]\nmock = { exec_ms = 1500, bytes = 2000 }\n\n[axes]').replace("1-3", "1-12")
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN)
+    return path
+
+
+def test_the_quick_demo_leaves_grid_table_and_images(home: Path, runpodkit: Command, tmp_path: Path) -> None:
+    done = runpodkit("demo", "--quick", "--out", "shown")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("SIMULATOR (nothing is paid)")
+    table = pd.read_csv(tmp_path / "shown" / "results.csv")
+    assert len(table) == 6
+    wanted = ["seed", "steps", "sampler_name", "queue_delay_s", "execution_time_s", "cost_usd", "image"]
+    assert table[wanted].notna().all(axis=None)
+    for name in table["image"]:
+        with Image.open(tmp_path / "shown" / name) as image:
+            assert image.size == (416, 608)
+    with Image.open(tmp_path / "shown" / "grid.png") as grid:
+        assert grid.width > 600
+    assert done.stdout.count("shown/") == 3
+    assert "next:" in done.stdout
+
+
+def test_a_sweep_ends_with_one_object_that_says_it_all(home: Path, runpodkit: Command, plan: Path) -> None:
+    done = runpodkit("sweep", str(plan), "--name", "six", "--out", "out", "--json")
+
+    assert done.returncode == 0, done.stderr
+    report = last_json(done)
+    said = {name: report[name] for name in ("name", "trials", "collected", "failed", "reused", "maybe_paid_twice")}
+    assert said == {"name": "six", "trials": 6, "collected": 6, "failed": 0, "reused": 0, "maybe_paid_twice": 0}
+    assert (report["held_reason"], report["submissions"], report["cost_is_estimate"]) == (None, 6, True)
+    assert (report["table"], report["images"]) == ("out/results.csv", "out/images")
+    assert {"wall_s", "status_calls", "celery_tasks", "cost_usd"} <= report.keys()
+
+
+def test_the_same_sweep_again_sends_nothing(home: Path, runpodkit: Command, plan: Path) -> None:
+    reports = [last_json(runpodkit("sweep", str(plan), "--name", "again", "--json")) for _ in range(2)]
+
+    assert reports[0]["submissions"] == reports[1]["submissions"]
+    assert reports[1]["collected"] == 6
+
+
+def test_a_dry_run_tells_and_does_nothing(home: Path, runpodkit: Command, plan: Path) -> None:
+    done = runpodkit("sweep", str(plan), "--name", "dry", "--dry-run")
+
+    assert done.returncode == 0, done.stderr
+    assert "6 trials" in done.stdout
+    assert "dry" not in runpodkit("runs").stdout
+
+
+def test_a_run_is_listed_shown_exported_and_drawn(
+    home: Path, runpodkit: Command, plan: Path, tmp_path: Path
+) -> None:
+    runpodkit("sweep", str(plan), "--name", "seen")
+
+    listed = json.loads(runpodkit("runs", "--json").stdout)
+    exported = runpodkit("export", "seen", "--format", "csv", "--out", "seen.csv")
+    drawn = runpodkit("grid", "seen", "--rows", "sampler_name", "--cols", "seed", "--out", "seen.png")
+
+    assert "seen" in [run["name"] for run in listed]
+    assert runpodkit("show", "seen").stdout.strip() == "Run seen: DONE, 6 of 6 pictures, SIMULATOR"
+    assert exported.stdout.strip() == "seen.csv"
+    assert len(pd.read_csv(tmp_path / "seen.csv")) == 6
+    assert drawn.returncode == 0, drawn.stderr
+    with Image.open(tmp_path / "seen.png") as image:
+        assert image.width > image.height > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("base = 3", "base"),
+        ("[base]\nuser_prompt = 'x'\nsteps = 0", "steps=0"),
+        ("[base]\nuser_prompt = 'x'\n[axes]\nsteps = []", "axis steps"),
+        ("[base]\nuser_prompt = 'x'\n[axes]\nsampler_name = ['Eular']", "did you mean 'Euler'"),
+        ("[base]\nuser_prompt = 'x'\nwidth = 100", "width=100"),
+        ("[base]\nuser_prompt = 'x'\n[policy]\nbudget = 3", "budget"),
+        ("[base", "plan.toml"),
+    ],
+)
+def test_a_bad_plan_is_one_line_and_exit_code_one(
+    home: Path, runpodkit: Command, plan: Path, text: str, said: str
+) -> None:
+    plan.write_text(text)
+
+    done = runpodkit("sweep", str(plan), "--name", "bad")
+
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("Error")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"RUNPOD_API_KEY": KEY}, "RUNPOD_API_KEY is set but RUNPOD_URL is not"),
+        ({"RUNPOD_URL": "abc123def456"}, "RUNPOD_API_KEY is not set"),
+        ({"RUNPOD_API_KEY": KEY, "RUNPOD_URL": "ftp://x"}, "is not an endpoint: set it to"),
+        ({"RUNPODKIT_DIALECT": "klingon"}, "'klingon' is unknown; known: native"),
+        ({"RUNPODKIT_GPU": "abacus"}, "not in the price table"),
+        ({"REDIS_URL": "redis://127.0.0.1:9/0"}, "Redis"),
+    ],
+)
+def test_a_bad_setting_is_one_line_that_says_what_to_set(
+    home: Path, runpodkit: Command, env: dict[str, str], said: str
+) -> None:
+    done = runpodkit("check", **env)
+
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_the_stack_comes_up_twice_as_once_and_goes_down(tmp_path: Path, runpodkit: Command) -> None:
+    own = str(tmp_path / "own")
+    try:
+        first, second = (json.loads(runpodkit("stack", "up", "--json", RUNPODKIT_HOME=own).stdout) for _ in range(2))
+    finally:
+        down = runpodkit("stack", "down", RUNPODKIT_HOME=own)
+
+    assert [(part["name"], part["running"]) for part in first] == [
+        ("Redis", True),
+        ("simulator", True),
+        ("Celery worker", True),
+    ]
+    assert [part["pid"] for part in first] == [part["pid"] for part in second]
+    assert down.stdout.count("off") == 3
+    assert not any(_alive(part["pid"]) for part in first)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
+
+
+def test_check_names_every_part(home: Path, runpodkit: Command) -> None:
+    done = runpodkit("check")
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == ["ok   endpoint", "ok   Redis", "ok   store"]
+
+
+def test_simulate_prints_a_key_that_works_and_refuses_a_taken_port(
+    runpodkit: Command, simulated: Callable[..., Simulated], home: Path
+) -> None:
+    one = simulated()
+
+    checked = runpodkit("check", RUNPOD_URL=one.url, RUNPOD_API_KEY=KEY)
+    taken = runpodkit("simulate", "--port", str(one.port))
+
+    assert "SIMULATOR" in checked.stdout
+    assert checked.returncode == 0, checked.stdout
+    assert taken.returncode == 1
+    assert f"port {one.port} on 127.0.0.1 is taken" in taken.stderr
+    assert "Traceback" not in taken.stderr
+
+
+def test_ctrl_c_stops_watching_and_not_the_run(home: Path, runpodkit: Command, tmp_path: Path) -> None:
+    (tmp_path / "slow.toml").write_text(SLOW_PLAN)
+    words = [sys.executable, "-m", "runpodkit", "sweep", "slow.toml", "--name", "interrupted"]
+    watching = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while "interrupted" not in runpodkit("runs").stdout and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(1)
+
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=20)
+    after = runpodkit("show", "interrupted", "--wait")
+
+    assert watching.returncode == 130
+    assert "goes on in the Celery worker" in said
+    assert "runpodkit cancel interrupted" in said
+    assert "Traceback" not in said
+    assert "DONE, 24 of 24 pictures" in after.stdout
+
+
+def test_a_run_can_be_cancelled_from_another_terminal(home: Path, runpodkit: Command, tmp_path: Path) -> None:
+    (tmp_path / "slow.toml").write_text(SLOW_PLAN.replace("1500", "60000").replace("dusk", "dawn"))
+    words = [sys.executable, "-m", "runpodkit", "sweep", "slow.toml", "--name", "unwanted", "--json"]
+    watching = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while "unwanted" not in runpodkit("runs").stdout and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+    runpodkit("cancel", "unwanted")
+    out, _ = watching.communicate(timeout=30)
+
+    report = json.loads(out.strip().splitlines()[-1])
+    assert watching.returncode == 1
+    assert (report["state"], report["collected"], report["failed"]) == ("CANCELLED", 0, 24)
+
+
+def test_the_endpoint_dies_in_the_middle_and_the_run_goes_on_when_it_is_back(
+    home: Path, simulated: Callable[..., Simulated], tmp_path: Path
+) -> None:
+    endpoint = simulated("--workers", "4")
+    (tmp_path / "slow.toml").write_text(SLOW_PLAN.replace("1500", "800").replace("dusk", "noon"))
+    words = [sys.executable, "-m", "runpodkit", "sweep", "slow.toml", "--name", "survives", "--json", "--out", "out"]
+    env = {**os.environ, "RUNPOD_URL": endpoint.url, "RUNPOD_API_KEY": KEY}
+    watching = subprocess.Popen(
+        words, cwd=tmp_path, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    store = home / "store" / "images"
+    before = len(list(store.rglob("*.png"))) if store.exists() else 0
+    deadline = time.monotonic() + 40
+    while len(list(store.rglob("*.png"))) < before + 6 and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    endpoint.kill()
+    time.sleep(2)
+    endpoint.start()
+    out, said = watching.communicate(timeout=120)
+
+    report = json.loads(out.strip().splitlines()[-1])
+    assert watching.returncode == 0, said
+    assert (report["collected"], report["failed"]) == (24, 0)
+    # Every extra submission is accounted for: jobs that the endpoint forgot, or whose answer was lost.
+    assert report["submissions"] - 24 <= report["maybe_paid_twice"] <= 16
+    assert KEY not in out + said
+
+
+def test_every_command_of_the_readme_is_there() -> None:
+    listed = CliRunner().invoke(main, ["--help"]).output
+
+    for name in ("demo", "sweep", "runs", "show", "cancel", "export", "grid", "stack", "simulate", "check"):
+        assert f"  {name} " in listed
