@@ -68,8 +68,9 @@ def _close_kit(**_: Any) -> None:
 
 
 @after_setup_logger.connect
-def _quieten(**_: Any) -> None:
-    """A line per status call would fill the log and cost as much as the call."""
+def _set_up_logs(**_: Any) -> None:
+    """Our lines, in every child too; but a line per status call would cost as much as the call."""
+    enable()
     for name in ("httpx", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -81,7 +82,6 @@ def _stop_upkeep(**_: Any) -> None:
 
 @worker_ready.connect
 def _start_upkeep(**_: Any) -> None:
-    enable()
     threading.Thread(target=_look_after_runs, name="runpodkit upkeep", daemon=True).start()
 
 

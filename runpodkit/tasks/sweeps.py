@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
+from runpodkit.logs import batch_log
 from runpodkit.runs.dispatch import RUN_BATCHES
 from runpodkit.tasks.celery_app import app
 from runpodkit.tasks.process import current_kit, owner
@@ -19,6 +20,8 @@ def run_batches(run_id: str) -> None:
     """
     kit = current_kit()
     stack.mark_used(kit.settings)
+
+    batch_log.info("driving run {}", run_id)
 
     async def successor() -> None:
         await kit.dispatcher.dispatch(run_id)

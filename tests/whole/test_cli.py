@@ -30,7 +30,9 @@ steps = 2
 sampler_name = ["Euler", "Heun"]
 seed = "1-3"
 """
-SLOW_PLAN = PLAN.replace("[axes]", '[base.extra]\nmock = { exec_ms = 1500, bytes = 2000 }\n\n[axes]').replace("1-3", "1-12")
+SLOW_PLAN = PLAN.replace("[axes]", "[base.extra]\nmock = { exec_ms = 1500, bytes = 2000 }\n\n[axes]").replace(
+    "1-3", "1-12"
+)
 
 
 @pytest.fixture
@@ -85,9 +87,7 @@ def test_a_dry_run_tells_and_does_nothing(home: Path, runpodkit: Command, plan: 
     assert "dry" not in runpodkit("runs").stdout
 
 
-def test_a_run_is_listed_shown_exported_and_drawn(
-    home: Path, runpodkit: Command, plan: Path, tmp_path: Path
-) -> None:
+def test_a_run_is_listed_shown_exported_and_drawn(home: Path, runpodkit: Command, plan: Path, tmp_path: Path) -> None:
     runpodkit("sweep", str(plan), "--name", "seen")
 
     listed = json.loads(runpodkit("runs", "--json").stdout)
@@ -179,7 +179,11 @@ def test_check_names_every_part(home: Path, runpodkit: Command) -> None:
     done = runpodkit("check")
 
     assert done.returncode == 0, done.stderr
-    assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == ["ok   endpoint", "ok   Redis", "ok   store"]
+    assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == [
+        "ok   endpoint",
+        "ok   Redis",
+        "ok   store",
+    ]
 
 
 def test_simulate_prints_a_key_that_works_and_refuses_a_taken_port(
@@ -240,9 +244,7 @@ def test_the_endpoint_dies_in_the_middle_and_the_run_goes_on_when_it_is_back(
     (tmp_path / "slow.toml").write_text(SLOW_PLAN.replace("1500", "800").replace("dusk", "noon"))
     words = [sys.executable, "-m", "runpodkit", "sweep", "slow.toml", "--name", "survives", "--json", "--out", "out"]
     env = {**os.environ, "RUNPOD_URL": endpoint.url, "RUNPOD_API_KEY": KEY}
-    watching = subprocess.Popen(
-        words, cwd=tmp_path, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    watching = subprocess.Popen(words, cwd=tmp_path, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     store = home / "store" / "images"
     before = len(list(store.rglob("*.png"))) if store.exists() else 0
     deadline = time.monotonic() + 40
