@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import sys
 import time
 import tomllib
@@ -47,6 +48,10 @@ class _Commands(click.Group):
             raise click.ClickException(explain(exc)) from exc
         except (RunpodkitError, ValueError) as exc:
             raise click.ClickException(" ".join(str(exc).split())) from exc
+        except ModuleNotFoundError as exc:
+            if (exc.name or "").startswith("runpodkit"):
+                raise
+            raise click.ClickException(f"{exc.name} is not installed: pip install 'runpodkit[local,lab]'") from exc
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
@@ -93,9 +98,20 @@ def demo(out: Path, quick: bool) -> None:
     click.echo(f"  table   {out / 'results.csv'}")
     click.echo(f"  images  {out / 'images'}")
     click.echo("next:")
-    click.echo("  jupyter lab notebooks/01_first_sweep.ipynb      the same in a notebook, step by step")
-    click.echo(f"  runpodkit grid {run.name} --rows seed --cols steps --out by-seed.png")
-    click.echo("  RUNPOD_API_KEY=… RUNPOD_URL=… runpodkit check   your own endpoint instead of the simulator")
+    click.echo(f"  {_typed('jupyter')} lab notebooks/01_first_sweep.ipynb")
+    click.echo("      the same in a notebook, step by step")
+    click.echo(f"  {_typed('runpodkit')} grid {run.name} --rows seed --cols steps --out {out / 'by-seed.png'}")
+    click.echo("      the same pictures, arranged by seed")
+    click.echo(f"  RUNPOD_API_KEY=… RUNPOD_URL=… {_typed('runpodkit')} check")
+    click.echo("      your own endpoint instead of the simulator")
+
+
+def _typed(program: str) -> str:
+    """A program beside ours as a person would type it here: by name if the shell finds it, else by path."""
+    beside = Path(sys.argv[0]).absolute().with_name(program)
+    if not beside.exists() or shutil.which(program) == str(beside):
+        return program
+    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 @main.command(name="sweep")

@@ -1,17 +1,22 @@
 """The bar that shows how a run stands: done, failed, in flight, time left, money.
 
-A view: takes statuses, writes to stderr (or a notebook's bar), knows no ledger.
+A view: takes statuses, writes to stderr or, in a notebook, to one output of the cell that
+is a plain sentence once the bar is closed.  Knows no ledger.
 """
 
 from __future__ import annotations
 
 import sys
+from html import escape
 from typing import Any
 
-from tqdm.auto import tqdm
+from tqdm.std import tqdm
 
 from runpodkit.runs.ledger import RunStatus
 from runpodkit.runs.rows import RunHead, RunState, TrialState
+
+_METER = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+_BESIDE = "{n_fmt} of {total_fmt} pictures [{elapsed}<{remaining}{postfix}]"
 
 
 class Progress:
@@ -19,13 +24,14 @@ class Progress:
 
     def __init__(self, head: RunHead, *, shown: bool = True) -> None:
         self._simulated = head.simulated
-        self._bar: Any = tqdm(
+        kind = CellBar if in_notebook() else tqdm
+        self._bar: Any = kind(
             total=head.trials,
             desc=head.name,
             unit="picture",
             disable=not shown,
             dynamic_ncols=True,
-            bar_format="{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
+            bar_format=_METER,
         )
         self._last_reason = ""
 
@@ -57,3 +63,60 @@ class Progress:
 
     def close(self) -> None:
         self._bar.close()
+
+
+class CellBar(tqdm):  # type: ignore[type-arg]
+    """A bar as one HTML output of a notebook cell, redrawn in place.
+
+    No widget: tqdm's own leaves `0%` behind in a saved notebook, and needs ipywidgets.
+    """
+
+    def __init__(self, **about: Any) -> None:
+        self._output: Any = None
+        super().__init__(gui=True, **about)
+        if not self.disable:
+            self.display()
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Draw how it stands; the arguments are a terminal's and mean nothing here."""
+        about = self.format_dict
+        beside = tqdm.format_meter(**{**about, "bar_format": _BESIDE})
+        state = "success" if about["n"] >= about["total"] else "info"
+        self._draw(
+            f"{about['prefix']}: {beside}",
+            f'<div style="display:flex;align-items:center;gap:.8em"><span>{escape(about["prefix"])}</span>'
+            f'<progress class="{state}" max="{about["total"]}" value="{about["n"]}" style="flex:0 1 24em"></progress>'
+            f"<span>{escape(beside)}</span></div>",
+        )
+
+    def close(self) -> None:
+        """Leave a sentence: in a saved notebook nobody moves the bar any more."""
+        if self.disable:
+            return
+        about = self.format_dict
+        words = [f"{about['n']} of {about['total']} pictures"]
+        words += [f"in {tqdm.format_interval(about['elapsed'])}"] if about["elapsed"] >= 1 else []
+        line = f"{about['prefix']}: {' '.join(words)}{', ' + about['postfix'] if about['postfix'] else ''}"
+        self._draw(line, f"<div>{escape(line)}</div>")
+        super().close()
+
+    @classmethod
+    def write(cls, s: str, file: Any = None, end: str = "\n", nolock: bool = False) -> None:
+        """A line in the cell; there is no terminal bar to step around."""
+        print(s, file=file or sys.stdout, end=end)
+
+    def _draw(self, plain: str, html: str) -> None:
+        from IPython.display import display
+
+        data = {"text/plain": plain, "text/html": html}
+        if self._output is None:
+            self._output = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._output.update(data, raw=True)
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this: IPython in a terminal draws no HTML."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and "IPKernelApp" in shell.config

@@ -99,5 +99,5 @@ def _info(text: str, section: str) -> dict[str, Any]:
         except redis.RedisError as exc:
             raise LedgerError(
                 f"REDIS_URL {shown} does not answer: {redact(str(exc)).rstrip('.')}. Start that Redis, or unset "
-                "REDIS_URL and use the private one (pip install 'runpodkit[local]')"
+                "REDIS_URL and use the private one (pip install 'runpodkit[local,lab]')"
             ) from None

