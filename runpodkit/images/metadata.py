@@ -21,9 +21,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from PIL import Image
 
-from runpodkit import logs
 from runpodkit.errors import OutputError
 from runpodkit.images import containers, infotext
+from runpodkit.logs import redact
 from runpodkit.params import ImageParams
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def embed(data: bytes, params: ImageParams, sent: SentPrompt, info: Mapping[str,
         "sent": {"prompt": sent.prompt, "negative_prompt": sent.negative_prompt},
         "info": dict(info),
     }
-    ours = logs.redact(json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str))
-    text = logs.redact(infotext.write_infotext(params, sent.prompt, sent.negative_prompt, info))
+    ours = redact(json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str))
+    text = redact(infotext.write_infotext(params, sent.prompt, sent.negative_prompt, info))
     try:
         return (_embed_png if form == "png" else _embed_jpeg)(data, _encodable(text), _encodable(ours))
     except ValueError as exc:

@@ -149,7 +149,7 @@ def test_a_stale_ready_file_misleads_nobody(home, command):
 @pytest.mark.parametrize("command", [["/bin/sh", "-c", "echo no numpy; exit 1"], ["/no/such/program"]])
 def test_one_that_does_not_come_up_says_where_its_log_is_or_what_is_missing(home, command):
     with pytest.raises(
-        StackError, match=r"simulator cannot be started: .*(simulator\.log|/no/such).*runpodkit\[local\]"
+        StackError, match=r"simulator cannot be started: .*(simulator\.log|/no/such).*runpodkit\[local,lab\]"
     ):
         bring_up(home, command)
 
@@ -160,7 +160,7 @@ def test_missing_requirements_are_named_before_anything_starts(home, command, mo
     monkeypatch.setattr(simulator_process, "_NEEDS", ("numpy", "a_package_that_is_not_there"))
 
     with pytest.raises(
-        StackError, match=r"a_package_that_is_not_there not installed\. pip install 'runpodkit\[local\]'"
+        StackError, match=r"a_package_that_is_not_there not installed\. pip install 'runpodkit\[local,lab\]'"
     ):
         bring_up(home, command)
 
