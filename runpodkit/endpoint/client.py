@@ -18,9 +18,10 @@ import httpx
 from pydantic import SecretStr
 
 from runpodkit.endpoint.follow import Pace
-from runpodkit.endpoint.transport import Limiter, Transport
+from runpodkit.endpoint.transport import TIMEOUT_S, Limiter, Transport
 from runpodkit.errors import NotFoundError, ProtocolError, WaitTimeoutError
 from runpodkit.jobs import JOB_ID, Health, Job
+from runpodkit.logs import hide
 from runpodkit.settings import normal_url
 
 MAX_RUN_BYTES, MAX_RUNSYNC_BYTES = 10 * 2**20, 20 * 2**20
@@ -77,6 +78,7 @@ class Endpoint:
         http: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         """Opens no connection.
 
@@ -84,14 +86,18 @@ class Endpoint:
             url: As the console shows it, or the bare endpoint id.
             limiter: Paces requests; default: nothing does.
             http: Another httpx transport instead of the network.
+            timeout_s: How long the endpoint may be silent before a request is given up.
 
         Raises:
             ConfigError: `url` is not an endpoint.
         """
         self.url = normal_url(url)
         key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
+        hide(key.get_secret_value())  # an answer may echo it
         self._clock, self._sleep = clock, sleep
-        self._transport = Transport(self.url, key, limiter=limiter, http=http, clock=clock, sleep=sleep)
+        self._transport = Transport(
+            self.url, key, limiter=limiter, http=http, clock=clock, sleep=sleep, timeout_s=timeout_s
+        )
 
     @property
     def endpoint_id(self) -> str:

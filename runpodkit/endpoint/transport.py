@@ -37,7 +37,7 @@ GET_TRIES, GET_PATIENCE_S = 6, 30.0
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 8.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 CONNECTIONS = 100
-TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=60.0)
+TIMEOUT_S, CONNECT_S, POOL_S = 30.0, 10.0, 60.0
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -65,8 +65,10 @@ class Transport:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """`http` replaces the network, for tests: an ASGI or mock transport."""
+        """`http` replaces the network, for tests: an ASGI or mock transport; `timeout_s` bounds each silence."""
+        self._timeout = httpx.Timeout(timeout_s, connect=CONNECT_S, pool=POOL_S)
         self._base_url, self._api_key, self._limiter, self._http = base_url, api_key, limiter, http
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
@@ -109,7 +111,8 @@ class Transport:
         """Full jitter, unless the service says how long."""
         if isinstance(error, RateLimitError) and error.retry_after_s is not None:
             return error.retry_after_s
-        return self._chance() * min(LONGEST_BACKOFF_S, BACKOFF_S * 2**tries)
+        longest: float = min(LONGEST_BACKOFF_S, BACKOFF_S * 2**tries)
+        return self._chance() * longest
 
     async def _once(
         self,
@@ -126,7 +129,7 @@ class Transport:
         headers = {"Authorization": f"Bearer {self._api_key.get_secret_value()}", "Accept": "application/json"}
         if content is not None:
             headers["Content-Type"] = "application/json"
-        timeout = httpx.Timeout(read_timeout_s, connect=10.0) if read_timeout_s else TIMEOUT
+        timeout = httpx.Timeout(read_timeout_s, connect=CONNECT_S, pool=POOL_S) if read_timeout_s else self._timeout
         try:
             request = self._client().build_request(
                 method, f"{self._base_url}/{path}", content=content, params=params, headers=headers, timeout=timeout
@@ -153,7 +156,7 @@ class Transport:
                 transport=self._http or AiohttpTransport(limits=limits),
                 follow_redirects=False,
                 trust_env=False,
-                timeout=TIMEOUT,
+                timeout=self._timeout,
             )
             self._clients[loop] = client
         return client
