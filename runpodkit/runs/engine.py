@@ -128,6 +128,7 @@ class _Driver:
         self._ended_slice = False
         self._failures: Counter[str] = Counter()
         self._successes = 0
+        self._unheard_cost = 0.0
         self._next_probe = 0.0
         self._held_since = self._started
         self._broken: LedgerError | None = None
@@ -244,6 +245,7 @@ class _Driver:
             self._head.name, self._owner, leases, in_flight=len(self._tasks), drains=drains
         )
         self._last_beat = self._loop_time()
+        self._unheard_cost = 0.0
         for number in self._heard.lost:
             lost = self._batches.pop(number, None)
             if lost:
@@ -299,8 +301,8 @@ class _Driver:
         unsent = sum(len(batch.todo) for batch in self._batches.values())
         if unsent <= share // 4:
             await self._claim(everything=False)
-        if self._loop_time() - self._last_beat < LAST_BEAT_S and await self._within_budget():
-            self._start(share)
+        if self._loop_time() - self._last_beat < LAST_BEAT_S:
+            self._start(min(share, await self._affordable()))
 
     async def _claim(self, *, everything: bool) -> None:
         if self._exhausted:
@@ -363,6 +365,7 @@ class _Driver:
 
     async def _judge(self, row: Row) -> None:
         """Hold the run if its first trials all end alike: the rest would be paid for in vain."""
+        self._unheard_cost += row.cost_usd or 0.0
         if row.state is TrialState.COLLECTED:
             self._successes += 1
         if row.state is not TrialState.FAILED or self._successes or (self._heard and self._heard.successes):
@@ -373,19 +376,18 @@ class _Driver:
             await self.hold(f"the first {count} trials failed alike: {reason}", person=True)
             self._failures.clear()
 
-    async def _within_budget(self) -> bool:
-        """Whether one more job stays under `budget_usd`, jobs in flight counted at their expected cost."""
+    async def _affordable(self) -> int:
+        """Jobs that may be in flight under `budget_usd`, each at its expected cost; holds the run where it is none."""
         budget = self._head.policy.budget_usd
         if budget is None or self._heard is None:
-            return True
-        done = max(1, self._heard.successes)
-        expected = self._heard.cost / done
-        if self._heard.cost + (len(self._tasks) + 1) * expected <= budget:
-            return True
-        if not self._tasks and any(batch.todo for batch in self._batches.values()):
-            spent = f"${self._heard.cost:.4f} of ${budget:g} spent, the next picture costs about ${expected:.4f}"
-            await self.hold(f"budget: {spent}; raise it with run.resume(budget_usd=…)", person=True)
-        return False
+            return MAX_WINDOW
+        spent = self._heard.cost + self._unheard_cost
+        expected = spent / max(1, self._heard.successes, self._successes)
+        jobs = int((budget - spent) / expected + 1e-9) if expected else MAX_WINDOW
+        if jobs < 1 and not self._tasks and any(batch.todo for batch in self._batches.values()):
+            told = f"${spent:.4f} of ${budget:g} spent, the next picture costs about ${expected:.4f}"
+            await self.hold(f"budget: {told}; raise it with run.resume(budget_usd=…)", person=True)
+        return max(0, jobs)
 
     # what comes back
 

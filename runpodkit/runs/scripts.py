@@ -134,7 +134,7 @@ RELEASE = (
 -- KEYS: run, batches, active   ARGV: number, fence, done (1/0), batches in all, name; gives 1 if the run is over
 local text = redis.call('HGET', KEYS[2], ARGV[1])
 local lease = text and cjson.decode(text)
-if not lease or lease.fence ~= tonumber(ARGV[2]) then return 0 end
+if not lease or lease.done or lease.fence ~= tonumber(ARGV[2]) then return 0 end
 lease['until'] = 0
 lease.done = ARGV[3] == '1' or nil
 redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(lease))

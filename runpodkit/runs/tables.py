@@ -94,8 +94,11 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def _neutral(value: Any) -> Any:
-    """A leading quote keeps a spreadsheet from running the cell; one that stood there already is doubled."""
-    return f"'{value}" if isinstance(value, str) and value.startswith((*_FORMULA, "'")) else value
+    """A leading quote keeps a spreadsheet from running the cell; one that stood there already is doubled.
+
+    Empty text becomes a quote as well, since an empty cell means that there is no value.
+    """
+    return f"'{value}" if isinstance(value, str) and (not value or value.startswith((*_FORMULA, "'"))) else value
 
 
 def _restored(value: Any) -> Any:

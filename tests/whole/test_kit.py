@@ -210,7 +210,7 @@ def test_interrupting_a_generation_cancels_its_job(kit: Kit) -> None:
     async def interrupted() -> None:
         slow = {"mock": {"exec_ms": 60_000}}
         task = asyncio.ensure_future(kit.agenerate("a slow one", seed=1, extra=slow, call_id="slow", **SMALL))
-        while (await kit.endpoint.health()).in_progress == 0:  # noqa: ASYNC110 - the event is on the endpoint
+        while (await kit.endpoint.health()).in_progress == 0:
             await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

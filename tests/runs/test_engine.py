@@ -1,0 +1,307 @@
+"""The engine over a real Redis and the simulator: every trial ends once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from runpodkit.runs.records import read_records
+from runpodkit.runs.rows import RunState, TrialState
+from tests.runs.conftest import Bench, mock, refused
+
+
+async def drive(bench: Bench, name: str = "run", owner: str = "driver-1", **how: object) -> None:
+    async with asyncio.timeout(40):
+        await bench.engine.drive(name, owner=owner, **how)  # type: ignore[arg-type]
+
+
+async def test_every_trial_is_submitted_once_and_kept_once(bench: Bench) -> None:
+    await bench.enter(mock(120))
+
+    await drive(bench)
+
+    status = await bench.ledger.status("run")
+    assert status
+    assert status.is_over
+    assert await bench.counts() == {"COLLECTED": 120}
+    assert bench.way.seen.count("run") == status.submissions == 120
+    assert len(list(bench.store.keys("images/"))) == 120
+    records = read_records(bench.store, "run")
+    assert [record.trial for record in records] == list(range(120))
+    assert all(record.images and record.execution_time_s for record in records)
+    assert list(bench.store.keys("runs/run/records/")) == [f"runs/run/records/0000{n}.jsonl" for n in range(3)]
+
+
+async def test_the_window_is_never_exceeded(bench: Bench) -> None:
+    await bench.enter(mock(40, exec_ms=60), window=5)
+    most = 0
+    running = asyncio.create_task(drive(bench))
+    while not running.done():
+        most = max(most, sum(not job.status.is_final for job in bench.simulator.queue.jobs.values()))
+        await asyncio.sleep(0.005)
+    await running
+
+    assert 3 <= most <= 5
+
+
+async def test_a_lost_answer_is_sent_again_and_flagged(bench: Bench) -> None:
+    await bench.enter(mock(6))
+    lost = httpx.ReadError("connection reset")
+    bench.way.after = lambda request, n: lost if request.url.path.endswith("/run") and n == 1 else None
+
+    await drive(bench)
+
+    records = read_records(bench.store, "run")
+    assert await bench.counts() == {"COLLECTED": 6}
+    assert [record.maybe_paid_twice for record in records].count(True) == 1
+    assert len(bench.simulator.queue.jobs) == 7
+    status = await bench.ledger.status("run")
+    assert status
+    assert status.submissions == 7
+
+
+async def test_a_submission_that_is_never_confirmed_ends_after_three(bench: Bench) -> None:
+    await bench.enter(mock(1))
+    bench.way.after = lambda request, n: httpx.Response(502) if request.url.path.endswith("/run") else None
+
+    await drive(bench)
+
+    (record,) = read_records(bench.store, "run")
+    assert (record.state, record.attempts, record.maybe_paid_twice) == (TrialState.FAILED, 3, True)
+    assert record.reason
+    assert record.reason.startswith("submission unconfirmed")
+    assert bench.way.seen.count("run") == 3
+
+
+async def test_an_endpoint_that_is_down_holds_the_run_until_it_is_back(bench: Bench) -> None:
+    await bench.enter(mock(10))
+    down = True
+    bench.way.before = lambda request, n: refused() if down else None
+    running = asyncio.create_task(drive(bench))
+    while (status := await bench.ledger.status("run")) and status.state is not RunState.HELD:
+        await asyncio.sleep(0.05)
+
+    assert status
+    assert status.hold == "probe"
+    assert status.reason.startswith("endpoint down: POST run: no answer")
+    assert status.submissions == 0
+    down = False
+    await running
+
+    assert await bench.counts() == {"COLLECTED": 10}
+    assert not any(record.maybe_paid_twice for record in read_records(bench.store, "run"))
+
+
+async def test_a_wrong_key_holds_the_run_for_a_person_and_loses_nothing(bench: Bench) -> None:
+    await bench.enter(mock(10))
+    bench.way.before = lambda request, n: httpx.Response(401, text="Unauthorized")
+
+    await drive(bench)
+    status = await bench.ledger.status("run")
+    bench.way.before = lambda request, n: None
+    await bench.ledger.set_state("run", RunState.RUNNING, only_from=[RunState.HELD])
+    await drive(bench)
+
+    assert status
+    assert (status.state, status.hold) == (RunState.HELD, "person")
+    assert "check RUNPOD_API_KEY" in status.reason
+    assert await bench.counts() == {"COLLECTED": 10}
+
+
+async def test_first_failures_that_are_all_alike_hold_the_run(bench: Bench) -> None:
+    await bench.enter(
+        mock(30).__class__(mock(30).base.with_values({"extra": {"steps": 0}}), {"seed": list(range(30))}), window=3
+    )
+
+    await drive(bench)
+
+    status = await bench.ledger.status("run")
+    assert status
+    assert (status.state, status.hold) == (RunState.HELD, "person")
+    assert status.reason.startswith("the first 3 trials failed alike: steps does not meet the constraints")
+    assert status.submissions < 12
+
+
+async def test_a_vanished_driver_is_followed_by_the_written_ids(bench: Bench) -> None:
+    await bench.enter(mock(8, exec_ms=400))
+    first = asyncio.create_task(drive(bench))
+    while (await bench.counts()).get("SUBMITTED", 0) < 8:
+        await asyncio.sleep(0.02)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+    await drive(bench, owner="driver-2")
+
+    assert await bench.counts() == {"COLLECTED": 8}
+    assert bench.way.seen.count("run") == 8
+
+
+async def test_a_driver_that_is_told_to_stop_hands_back_what_it_holds(bench: Bench) -> None:
+    await bench.enter(mock(20, exec_ms=150), window=4)
+    stop = False
+    first = asyncio.create_task(drive(bench, draining=lambda: stop))
+    while (await bench.counts()).get("COLLECTED", 0) < 3:
+        await asyncio.sleep(0.02)
+    stop = True
+    await first
+    sent = bench.way.seen.count("run")
+
+    await drive(bench, owner="driver-2")
+
+    assert sent < 20
+    assert await bench.counts() == {"COLLECTED": 20}
+    assert bench.way.seen.count("run") == 20
+
+
+async def test_two_runs_that_want_the_same_pictures_pay_once(bench: Bench) -> None:
+    await bench.enter(mock(6, exec_ms=200), "one")
+    await bench.enter(mock(6, exec_ms=200), "two")
+
+    await asyncio.gather(drive(bench, "one"), drive(bench, "two", owner="driver-2"))
+
+    one, two = await bench.counts("one"), await bench.counts("two")
+    assert bench.way.seen.count("run") == 6
+    assert one.get("COLLECTED", 0) + two.get("COLLECTED", 0) == 6
+    assert one.get("REUSED", 0) + two.get("REUSED", 0) == 6
+
+
+async def test_a_trial_takes_over_when_the_owner_of_its_picture_is_cancelled(bench: Bench) -> None:
+    await bench.enter(mock(2, exec_ms=60_000), "one")
+    await bench.enter(mock(2, exec_ms=60_000), "two")
+    first = asyncio.create_task(drive(bench, "one"))
+    while (await bench.counts("one")).get("SUBMITTED", 0) < 2:
+        await asyncio.sleep(0.02)
+    second = asyncio.create_task(drive(bench, "two", owner="driver-2"))
+    while (await bench.counts("two")).get("WAITING", 0) < 2:
+        await asyncio.sleep(0.02)
+
+    await bench.ledger.set_state("one", RunState.CANCELLED, only_from=[RunState.RUNNING])
+    await first
+    while (await bench.counts("two")).get("SUBMITTED", 0) < 2:
+        await asyncio.sleep(0.02)
+    await bench.ledger.set_state("two", RunState.CANCELLED, only_from=[RunState.RUNNING])
+    await second
+
+    assert await bench.counts("one") == {"CANCELLED": 2}
+    assert await bench.counts("two") == {"CANCELLED": 2}
+    assert [str(job.status) for job in bench.simulator.queue.jobs.values()] == ["CANCELLED"] * 4
+
+
+async def test_pictures_in_the_store_are_reused_when_the_ledger_has_forgotten(bench: Bench) -> None:
+    await bench.enter(mock(3), "old")
+    await drive(bench, "old")
+    await bench.ledger._redis.flushdb()
+
+    await bench.enter(mock(3), "new")
+    await drive(bench, "new")
+
+    assert await bench.counts("new") == {"REUSED": 3}
+    assert bench.way.seen.count("run") == 3
+
+
+async def test_without_reuse_the_same_pictures_are_drawn_again(bench: Bench) -> None:
+    await bench.enter(mock(3), "old")
+    await drive(bench, "old")
+
+    await bench.enter(mock(3), "new", reuse=False)
+    await drive(bench, "new")
+
+    assert await bench.counts("new") == {"COLLECTED": 3}
+    assert bench.way.seen.count("run") == 6
+
+
+async def test_cancelling_ends_all_trials_and_their_jobs(bench: Bench) -> None:
+    await bench.enter(mock(70, exec_ms=60_000))
+    running = asyncio.create_task(drive(bench))
+    while (await bench.counts()).get("SUBMITTED", 0) < 8:
+        await asyncio.sleep(0.02)
+
+    await bench.ledger.set_state("run", RunState.CANCELLED, "cancelled", only_from=[RunState.RUNNING])
+    async with asyncio.timeout(5):
+        await running
+
+    assert await bench.counts() == {"CANCELLED": 70}
+    assert len(read_records(bench.store, "run")) == 70
+    assert all(str(job.status) == "CANCELLED" for job in bench.simulator.queue.jobs.values())
+
+
+async def test_a_paused_run_is_collected_but_sends_nothing_more(bench: Bench) -> None:
+    await bench.enter(mock(20, exec_ms=200), window=4)
+    running = asyncio.create_task(drive(bench))
+    while (await bench.counts()).get("SUBMITTED", 0) < 4:
+        await asyncio.sleep(0.02)
+    await bench.ledger.set_state("run", RunState.PAUSED, only_from=[RunState.RUNNING])
+    await running
+    paused = await bench.counts()
+    await bench.ledger.set_state("run", RunState.RUNNING, only_from=[RunState.PAUSED])
+    await drive(bench)
+
+    assert paused.get("SUBMITTED", 0) == paused.get("RESERVED", 0) == 0
+    assert 4 <= paused["COLLECTED"] < 20
+    assert await bench.counts() == {"COLLECTED": 20}
+
+
+async def test_the_budget_holds_the_run_before_it_costs_more(bench: Bench) -> None:
+    # 0.1 s at $0.00031 a second is $0.000031 a picture: ten of them cost $0.00031.
+    await bench.enter(mock(60, exec_ms=100), budget_usd=0.00031, window=2)
+
+    await drive(bench)
+
+    status = await bench.ledger.status("run")
+    assert status
+    assert (status.state, status.hold) == (RunState.HELD, "person")
+    assert status.reason.startswith("budget: $")
+    assert 3 <= status.count(TrialState.COLLECTED) <= 10
+    assert status.cost_usd <= 0.00031
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (None, "COMPLETED without output"),
+        ({"error": "CUDA out of memory"}, "CUDA out of memory"),
+        (
+            {"image": "bm90IGEgcGljdHVyZSBhdCBhbGwsIGp1c3Qgc29tZSB3b3JkcyB0aGF0IGFyZSBsb25nIGVub3VnaA=="},
+            "unreadable output",
+        ),
+        ({"status": "error", "message": "bad size"}, "bad size"),
+    ],
+)
+async def test_a_job_without_a_picture_is_a_record_with_the_reason(bench: Bench, output: object, said: str) -> None:
+    await bench.enter(mock(2), hold_after_equal_failures=9)
+
+    def instead(request: httpx.Request, number: int) -> httpx.Response | None:
+        if "/status/" not in request.url.path:
+            return None
+        job = {"id": request.url.path.rpartition("/")[2], "status": "COMPLETED", "executionTime": 40, "delayTime": 1}
+        return httpx.Response(200, content=json.dumps({**job, "output": output} if output else job))
+
+    bench.way.after = instead
+    await drive(bench)
+
+    records = read_records(bench.store, "run")
+    assert [record.state for record in records] == [TrialState.FAILED] * 2
+    assert all(said in (record.reason or "") for record in records)
+    once_more = said in ("COMPLETED without output", "CUDA out of memory")
+    assert [record.attempts for record in records] == [2 if once_more else 1] * 2
+
+
+async def test_a_job_that_the_endpoint_forgot_is_sent_again_and_flagged(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runpodkit.runs.trials.LOST_S", 0.1)
+    await bench.enter(mock(1, exec_ms=300))
+    running = asyncio.create_task(drive(bench))
+    while not bench.simulator.queue.jobs:
+        await asyncio.sleep(0.01)
+    bench.simulator.queue.jobs.clear()
+    bench.simulator.queue._waiting.clear()
+    await running
+
+    (record,) = read_records(bench.store, "run")
+    assert (record.state, record.attempts, record.maybe_paid_twice) == (TrialState.COLLECTED, 2, True)
+    assert "job forgotten" in record.flags
