@@ -140,10 +140,12 @@ class Queue:
         return min(moments, default=None)
 
     def _wake(self) -> None:
-        """Start as many workers as jobs wait that nobody will take; low-priority jobs wake none but the first."""
+        """Start as many workers as jobs wait that nobody will take; for low-priority ones alone, the first."""
         coming = sum(worker.state in ("idle", "initializing") for worker in self._workers.values())
         awake = any(worker.state != "off" for worker in self._workers.values())
-        waiting = sum(not self.jobs[job].low_priority or not awake for job in self._waiting)
+        waiting = sum(not self.jobs[job].low_priority for job in self._waiting)
+        if not waiting and self._waiting and not awake:
+            waiting = 1
         for worker in self._workers.values():
             if waiting <= coming:
                 return
