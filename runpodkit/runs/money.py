@@ -67,10 +67,17 @@ class Estimate:
         if self.usd is None:
             money = "cost unknown until the first picture"
         else:
-            money = f"${self.usd[0]:.2f} ({self.usd[1]:.2f}–{self.usd[2]:.2f})"
+            likely, low, high = (dollars(usd) for usd in self.usd)
+            money = f"${likely} ({low}–{high})"
             if self.simulated:
                 money += " if it were a GPU, nothing on the simulator"
-        time = "time unknown" if self.seconds is None else f"about {spoken(self.seconds)}"
+        time = (
+            "time unknown"
+            if self.seconds is None
+            else spoken(self.seconds)
+            if self.seconds < 1
+            else f"about {spoken(self.seconds)}"
+        )
         return f"{self.trials} trials, {self.reused} reused, {money}, {time}, {self.megabytes:.0f} MB"
 
 
@@ -111,8 +118,15 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return low, middle, high
 
 
+def dollars(usd: float) -> str:
+    """An amount in USD without its sign: cents from a dollar on, two digits that count below."""
+    return f"{usd:.2f}" if usd >= 1 or usd == 0 else f"{usd:.2g}"
+
+
 def spoken(seconds: float) -> str:
-    """A duration as a person says it: 40 s, 4 min, 2 h 10 min."""
+    """A duration as a person says it: under 1 s, 40 s, 4 min, 2 h 10 min."""
+    if seconds < 1:
+        return "under 1 s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -30,7 +30,7 @@ def test_an_estimate_is_work_times_usual_speed_times_rate() -> None:
     assert (about.trials, about.reused) == (6, 2)
     assert about.usd == pytest.approx((0.008, 0.006, 0.010))
     assert about.seconds == pytest.approx(4.0)
-    assert repr(about) == "6 trials, 2 reused, $0.01 (0.01–0.01), about 4 s, 5 MB"
+    assert repr(about) == "6 trials, 2 reused, $0.008 (0.006–0.01), about 4 s, 5 MB"
 
 
 def test_what_is_not_known_is_said_so() -> None:
@@ -41,6 +41,6 @@ def test_what_is_not_known_is_said_so() -> None:
     assert "cost unknown until the first picture, time unknown" in repr(about)
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (89, "89 s"), (120, "2 min"), (7800, "2 h 10 min")])
+@pytest.mark.parametrize(("seconds", "words"), [(0.4, "under 1 s"), (89, "89 s"), (120, "2 min"), (7800, "2 h 10 min")])
 def test_durations_are_said_as_people_do(seconds: float, words: str) -> None:
     assert spoken(seconds) == words
