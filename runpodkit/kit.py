@@ -309,6 +309,11 @@ class Kit:
 
     # forms, checks, words
 
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """Fields whose values are known here, with those values; other names are refused before anything is sent."""
+        dialect = self._checked_dialect()
+        return {"sampler_name": dialect.samplers, "scheduler": dialect.schedulers}
+
     def form(self) -> Any:
         """A form for one picture: every parameter as a widget, and Generate."""
         from runpodkit.notebook.forms import ParamsForm
