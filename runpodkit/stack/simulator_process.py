@@ -29,7 +29,9 @@ WORKERS = 4
 START_PATIENCE_S = 30.0
 FIND_PATIENCE_S = 5.0
 KEY_VARIABLE = "RUNPODKIT_SIMULATOR_KEY"
-CURE = "pip install 'runpodkit[local,lab]' brings what it needs; or set RUNPOD_API_KEY and RUNPOD_URL to use RunPod itself"
+CURE = (
+    "pip install 'runpodkit[local,lab]' brings what it needs; or set RUNPOD_API_KEY and RUNPOD_URL to use RunPod itself"
+)
 _NEEDS = ("numpy", "PIL", "starlette", "uvicorn")
 _NOT_ITS_BUSINESS = ("RUNPOD_", "YANDEX_", "S3_", "AWS_", "REDIS_URL")
 _COMMAND = (sys.executable, "-P", "-m", "runpodkit.simulator")  # -P: a queue.py in the working folder is not ours

