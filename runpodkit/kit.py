@@ -175,6 +175,8 @@ class Kit:
         name = check_name(name or plan.default_name)
         head = self._head(plan, name, rules, reuse=reuse)
         existing = await self._existing(name)
+        if existing and existing[0].sweep_hash == head.sweep_hash and await self._is_stranded(*existing):
+            existing = None
         if existing and fresh:
             head = replace(head, name=await self._next_name(name))
         elif existing:
@@ -184,8 +186,10 @@ class Kit:
             return self._run(there, state)
         if not self.simulated:
             await self._ask_first(plan, head, confirm)
+        there_first = await self.ledger.create(head)
+        if there_first and there_first.sweep_hash != head.sweep_hash:
+            raise RunConflictError(head.name, _difference(plan, head, there_first))
         await asyncio.to_thread(write_head, self.store, head, RunState.RUNNING)
-        await self.ledger.create(head)
         await self.dispatcher.dispatch(head.name)
         return self._run(head, RunState.RUNNING)
 
@@ -279,6 +283,10 @@ class Kit:
             return await asyncio.to_thread(read_head, self.store, name)
         except StoreError:
             return None
+
+    async def _is_stranded(self, head: RunHead, state: RunState) -> bool:
+        """Whether only the store knows a run that never ended: its Redis was lost.  It may be entered again."""
+        return state not in (RunState.DONE, RunState.CANCELLED) and await self.ledger.head(head.name) is None
 
     async def _next_name(self, name: str) -> str:
         number = 2

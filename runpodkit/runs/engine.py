@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from runpodkit.errors import LedgerError, RunpodkitError
+from runpodkit.errors import LedgerError, RunpodkitError, StoreError
 from runpodkit.logs import batch_log
 from runpodkit.runs.ledger import Beat, FencedError, Lease
 from runpodkit.runs.records import record_of, write_batch, write_head
@@ -131,12 +131,13 @@ class _Driver:
         self._unheard_cost = 0.0
         self._next_probe = 0.0
         self._held_since = self._started
-        self._broken: LedgerError | None = None
+        self._broken: Exception | None = None
 
     # what the trials ask
 
     def stopping(self) -> bool:
-        return self._draining() or self._ended_slice or self._state == "GONE"
+        gave_up = self._slice_s is None and self._state == RunState.HELD and not self._may_probe()
+        return self._draining() or self._ended_slice or gave_up or self._state == "GONE"
 
     def cancelled(self) -> bool:
         return self._state == RunState.CANCELLED
@@ -164,11 +165,12 @@ class _Driver:
     async def drive(self) -> None:
         await self._beat()
         self._learn(await self._tools.ledger.usual_times(self._head.endpoint))
-        beats = asyncio.create_task(self._beats())
+        beats, looks = asyncio.create_task(self._beats()), asyncio.create_task(self._look_around())
         try:
             while True:
-                if beats.done():
-                    beats.result()
+                for side in (beats, looks):
+                    if side.done():
+                        side.result()
                 await self._close_batches()
                 await self._fill()
                 if self._broken:
@@ -183,6 +185,7 @@ class _Driver:
                     pass
         finally:
             beats.cancel()
+            looks.cancel()
             for task in self._tasks:
                 task.cancel()
             leaving = asyncio.ensure_future(self._leave())
@@ -216,13 +219,8 @@ class _Driver:
             batch_log.warning("run {}: leases lapse by themselves: {}", self._head.name, exc)
 
     async def _beats(self) -> None:
-        """Renew leases, hear of cancel, pause and hold, read the endpoint's health now and then, probe."""
-        next_health = 0.0
+        """Renew leases and hear of cancel, pause and hold.  Waits for nothing but Redis, or leases would lapse."""
         while True:
-            now = self._loop_time()
-            if now >= next_health and not self._head.policy.window:
-                next_health = now + HEALTH_S
-                await self._read_health()
             await asyncio.sleep(BEAT_S)
             try:
                 await self._beat()
@@ -231,12 +229,21 @@ class _Driver:
                     raise
                 batch_log.warning("run {}: {}", self._head.name, exc)
                 continue
-            if self._may_probe() and self._loop_time() >= self._next_probe:
-                await self._probe()
             if self._slice_s is not None and self._loop_time() - self._started > 2 * self._slice_s:
                 self._ended_slice = True
                 await self._call_successor()
             self._changed.set()
+
+    async def _look_around(self) -> None:
+        """Read the endpoint's health now and then, and see whether what holds the run is over."""
+        next_health = 0.0
+        while True:
+            if self._loop_time() >= next_health and not self._head.policy.window:
+                await self._read_health()
+                next_health = self._loop_time() + HEALTH_S
+            await asyncio.sleep(BEAT_S)
+            if self._may_probe() and self._loop_time() >= self._next_probe:
+                await self._probe()
 
     async def _beat(self) -> None:
         leases = [batch.lease for batch in self._batches.values()]
@@ -355,6 +362,12 @@ class _Driver:
             # Whether the row was written is not known here: only a driver that reads it afresh may go on.
             self._broken = exc
             return
+        except RunpodkitError as exc:
+            batch_log.warning("run {}: trial {} is taken up again: {}", self._head.name, number, exc)
+            row = (await self._tools.ledger.rows(self._head.name, [number]))[number]
+        except Exception as exc:
+            self._broken = exc
+            return
         finally:
             batch.active.discard(number)
             self._changed.set()
@@ -399,7 +412,12 @@ class _Driver:
                 record_of(self._head, self._trials[trial], row, self._tools.dialect)
                 for trial, row in sorted(batch.rows.items())
             ]
-            await asyncio.to_thread(write_batch, self._tools.store, self._head, number, records)
+            try:
+                await asyncio.to_thread(write_batch, self._tools.store, self._head, number, records)
+            except StoreError as exc:
+                self._batches[number] = batch
+                await self.hold(f"store: {exc}", person=False)
+                return
             if await self._tools.ledger.release(self._head, batch.lease, done=True):
                 state = RunState.CANCELLED if self.cancelled() else RunState.DONE
                 await asyncio.to_thread(write_head, self._tools.store, self._head, state)

@@ -106,10 +106,11 @@ class Run:
         next_revive = 0.0
         clock = asyncio.get_running_loop().time
         try:
+            moves = self._ledger is not None and await self._ledger.head(self.name) is not None
             while True:
                 status = await self._status()
                 bar.show(status)
-                if status.is_over or self._ledger is None:
+                if status.is_over or not moves:
                     return self
                 if self._needs_person(status):
                     return self

@@ -40,7 +40,8 @@ for i, c in ipairs(cjson.decode(ARGV[1])) do
   elseif c.claim == 'take' then
     local claim = prefix .. 'claim:' .. c.key
     local owner = redis.call('GET', claim)
-    if owner and cjson.decode(owner).owner ~= c.owner then
+    local known = owner and cjson.decode(owner)
+    if known and (known.row or known.owner ~= c.owner) then
       answer = owner
     elseif not owner then
       redis.call('SET', claim, cjson.encode({owner = c.owner}))

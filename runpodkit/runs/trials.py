@@ -325,8 +325,7 @@ class TrialWork:
                 continue
             except AuthError as exc:
                 await conductor.hold(str(exc), person=True)
-                await self._nap(5.0)
-                continue
+                return row
             except (TransportError, ApiError, ProtocolError) as exc:
                 await conductor.hold(f"endpoint down: {exc}", person=False)
                 await self._nap(3.0)

@@ -305,3 +305,75 @@ async def test_a_job_that_the_endpoint_forgot_is_sent_again_and_flagged(
     (record,) = read_records(bench.store, "run")
     assert (record.state, record.attempts, record.maybe_paid_twice) == (TrialState.COLLECTED, 2, True)
     assert "job forgotten" in record.flags
+
+
+async def test_a_store_that_cannot_be_written_holds_the_run_until_it_can(bench: Bench) -> None:
+    await bench.enter(mock(4))
+    folder = bench.store.folder
+    folder.parent.mkdir(exist_ok=True)
+    folder.write_text("a file where the folder should be")
+    running = asyncio.create_task(drive(bench))
+    while (status := await bench.ledger.status("run")) and status.state is not RunState.HELD:
+        await asyncio.sleep(0.05)
+
+    assert status
+    assert status.hold == "probe"
+    assert status.reason.startswith("store: ")
+    folder.unlink()
+    await running
+
+    assert await bench.counts() == {"COLLECTED": 4}
+    assert bench.way.seen.count("run") == 4
+    assert len(read_records(bench.store, "run")) == 4
+
+
+async def test_a_key_that_is_revoked_in_the_middle_hands_the_jobs_back(bench: Bench) -> None:
+    await bench.enter(mock(6, exec_ms=300))
+    revoked = False
+    bench.way.before = lambda request, n: httpx.Response(401) if revoked else None
+    running = asyncio.create_task(drive(bench))
+    while (await bench.counts()).get("SUBMITTED", 0) < 6:
+        await asyncio.sleep(0.02)
+    revoked = True
+    await running
+    held = await bench.ledger.status("run")
+    revoked = False
+    await bench.ledger.set_state("run", RunState.RUNNING, only_from=[RunState.HELD])
+    await drive(bench)
+
+    assert held
+    assert (held.state, held.hold) == (RunState.HELD, "person")
+    assert await bench.counts() == {"COLLECTED": 6}
+    assert bench.way.seen.count("run") == 6
+
+
+async def test_a_bug_of_ours_holds_the_run_with_its_name_instead_of_turning_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("runpodkit.runs.trials.work_of", broken)
+    await bench.enter(mock(2))
+
+    with pytest.raises(ZeroDivisionError):
+        await drive(bench)
+
+    status = await bench.ledger.status("run")
+    assert status
+    assert (status.state, status.hold) == (RunState.HELD, "person")
+    assert "internal error, please report it: ZeroDivisionError: oops" in status.reason
+
+
+async def test_a_run_whose_pictures_go_to_another_store_is_left_alone(bench: Bench) -> None:
+    from dataclasses import replace
+
+    head = await bench.enter(mock(2), "mine")
+    assert await bench.ledger.create(replace(head, name="theirs", store="store-2")) is None
+
+    await drive(bench, "theirs")
+
+    status = await bench.ledger.status("theirs")
+    assert status
+    assert status.reason == "the Celery worker keeps pictures in another store than the run"
+    assert bench.way.seen.count("run") == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,21 @@ def test_runs_are_listed_newest_first_and_opened_by_name(kit: Kit) -> None:
     assert kit.open_run("older").state == "DONE"
     with pytest.raises(StoreError, match="no run is named 'never'"):
         kit.open_run("never")
+
+
+def test_a_run_whose_redis_was_lost_before_its_end_is_entered_again_and_keeps_its_pictures(kit: Kit) -> None:
+    slow = {"mock": {"exec_ms": 1000, "bytes": 300}}
+    sweep = rk.sweep("a wreck", seed=range(12), extra=slow, steps=2, **SMALL)
+    run = kit.submit(sweep, name="stranded", window=4)
+    while len([record for record in run.records() if record.images]) < 4:
+        time.sleep(0.1)
+    shared_loop().call(kit.ledger.forget("stranded"))
+
+    again = kit.submit(sweep, name="stranded").wait(progress=False)
+
+    report = again.report()
+    assert report["collected"] == 12
+    assert report["reused"] >= 4
 
 
 @pytest.mark.parametrize(
