@@ -6,15 +6,17 @@ line here.  Gives back an `ImageParams`; drawing is the kit's.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import threading
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from runpodkit.blocking import CANCEL_PATIENCE_S
 from runpodkit.errors import RunpodkitError
 from runpodkit.images.thumbnails import thumbnail
 from runpodkit.notebook.fields import Field
@@ -26,8 +28,6 @@ from runpodkit.prompts import PRESETS
 import ipywidgets as widgets  # isort: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from runpodkit.kit import Kit
     from runpodkit.runs.picture import Picture
 
@@ -61,6 +61,7 @@ class ParamsForm:
         self._touched: set[str] = set()
         self.dice = widgets.Button(icon="dice", tooltip="Draw a seed", description="Draw")
         self.button = widgets.Button(description="Generate", button_style="primary")
+        self.stop = widgets.Button(description="Cancel", layout={"display": "none"})
         self.said = widgets.HTML()
         self.said.add_class("rk-said")
         self.image = widgets.Image(format="jpeg", layout={"display": "none"})
@@ -69,7 +70,11 @@ class ParamsForm:
         for field in self.fields.values():
             field.on_change(self._changed)
         self.dice.on_click(lambda _: setattr(self.fields["seed"], "value", draw_seed()))
-        self.button.on_click(lambda _: self.generate())
+        self.button.on_click(lambda _: self._begin())
+        self.stop.on_click(lambda _: self.cancel())
+        self._drawn: Picture | None = None
+        self._ended = threading.Event()
+        self._cancel: Callable[[], object] = _nothing
 
     @property
     def params(self) -> ImageParams:
@@ -97,29 +102,63 @@ class ParamsForm:
         return problems
 
     def generate(self) -> Picture | None:
-        """What the button does: draw, show, and give the picture; None where the form says why not.
+        """What the button does, and wait: draw, show, and give the picture; None where the form says why not.
 
-        Interrupting the kernel cancels the job.
+        Interrupting cancels the job.
         """
+        if not self._begin():
+            return None
+        try:
+            self._ended.wait()
+        except BaseException:
+            self.cancel()
+            self._ended.wait(CANCEL_PATIENCE_S)
+            raise
+        return self._drawn
+
+    def cancel(self) -> None:
+        """End the drawing that goes on, and its job on the endpoint."""
+        self._cancel()
+
+    def _begin(self) -> bool:
+        """Start drawing in a thread, so that neither cells nor Cancel have to wait for it.
+
+        JupyterLab gives widgets a thread of the kernel in which no interrupt arrives: what
+        waited there could not be stopped at all.
+        """
+        if self.button.disabled:
+            return False
         self._touched.update(self.fields)
         problems = self._show_problems()
         if problems:
             self._say(f"{len(problems)} field{'s' if len(problems) > 1 else ''} to mend.", wrong=True)
-            return None
+            return False
         asked = self._values()[0]
-        prompt = asked.pop("user_prompt")
-        with self._busy():
-            try:
-                self.picture = self._kit.generate(prompt, **asked)
-                self._show(self.picture)
-            except KeyboardInterrupt:
-                self._say("Interrupted; the job is cancelled.", wrong=True)
-                return None
-            except (RunpodkitError, ValueError) as exc:
-                self._say(str(exc), wrong=True)
-                return None
+        self._ended.clear()
+        self._drawn = None
+        self._look_busy(True)
+        threading.Thread(target=asyncio.run, args=(self._draw(asked),), name="runpodkit form", daemon=True).start()
+        return True
+
+    async def _draw(self, asked: dict[str, Any]) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel) if task and not loop.is_closed() else None
+        try:
+            picture = await self._kit.agenerate(asked.pop("user_prompt"), **asked)
+            self._show(picture)
+            self.picture = self._drawn = picture
             self._say("")
-        return self.picture
+        except asyncio.CancelledError:
+            self._say("Cancelled, and its job with it.")
+        except (RunpodkitError, ValueError) as exc:
+            self._say(str(exc), wrong=True)
+        except BaseException as exc:
+            self._say(f"{type(exc).__name__}: {exc}", wrong=True)
+            raise
+        finally:
+            self._cancel = _nothing
+            self._look_busy(False)
+            self._ended.set()
 
     def _values(self) -> tuple[dict[str, Any], dict[str, str]]:
         """The prompt and what differs from how the form began; and the fields whose text cannot be read."""
@@ -153,7 +192,7 @@ class ParamsForm:
         rows = [self._line(line) for line in lines if line]
         rest = [field.row for name, field in self.fields.items() if name not in front]
         fold = widgets.Accordion([widgets.VBox(rest)], titles=("Advanced",)) if rest else None
-        go = _box(widgets.HBox, [self.button, self.said], "rk-go")
+        go = _box(widgets.HBox, [self.button, self.stop, self.said], "rk-go")
         left = _box(widgets.VBox, [*rows, *([fold] if fold else []), go], "rk-fields")
         right = _box(widgets.VBox, [self.image, self.about], "rk-result")
         head = widgets.HTML(f"<style>{_css()}</style>{self._head()}")
@@ -192,17 +231,11 @@ class ParamsForm:
     def _say(self, text: str, *, wrong: bool = False) -> None:
         self.said.value = f'<span class="{"rk-wrong" if wrong else ""}" role="status">{escape(text)}</span>'
 
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
-        self.button.disabled, self.button.description, self.button.icon = True, "Drawing…", "spinner spin"
-        self._say("Interrupt the kernel to cancel.")
-        try:
-            yield
-        except BaseException as exc:
-            self._say(f"{type(exc).__name__}: {exc}", wrong=True)
-            raise
-        finally:
-            self.button.disabled, self.button.description, self.button.icon = False, "Generate", ""
+    def _look_busy(self, busy: bool) -> None:
+        self.button.disabled, self.stop.layout.display = busy, "" if busy else "none"
+        self.button.description, self.button.icon = ("Drawing…", "spinner spin") if busy else ("Generate", "")
+        if busy:
+            self._say("")
 
     def __repr__(self) -> str:
         return f"Form for one picture, {len(self.fields)} fields, {'SIMULATOR' if self._kit.simulated else 'LIVE'}"
@@ -216,6 +249,10 @@ def _box(kind: Any, children: list[Any], name: str) -> Any:
     box = kind(children)
     box.add_class(name)
     return box
+
+
+def _nothing() -> None:
+    """What there is to cancel while nothing is drawn."""
 
 
 def _css() -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import ipywidgets as widgets
 import pytest
 from pydantic import SecretStr
 
+from runpodkit.blocking import shared_loop
 from runpodkit.endpoint.dialects import get_dialect
 from runpodkit.kit import Kit
 from runpodkit.notebook.forms import MAIN, ParamsForm
@@ -27,6 +32,7 @@ BOUNDED = [
     for bound, side in (("minimum", -1), ("maximum", 1))
     if bound in schema
 ]
+LONG = {"width": 4096, "height": 4096, "steps": 150}
 HOSTILE = "<script>window.taken=1</script><img src=x onerror=alert(1)>"
 
 
@@ -46,6 +52,12 @@ def quick(form: ParamsForm, prompt: str = "a fox in the snow", **values: Any) ->
     for name, value in {"user_prompt": prompt, "width": 128, "height": 64, "steps": 2, "seed": 3, **values}.items():
         form.fields[name].value = value
     return form
+
+
+def click(form: ParamsForm) -> None:
+    """Press Generate and wait until the form can be used again."""
+    form.button.click()
+    assert form._ended.wait(30)
 
 
 def test_every_field_that_the_dialect_takes_has_a_widget_and_no_other_has(form: ParamsForm) -> None:
@@ -160,7 +172,7 @@ def test_the_dice_draws_a_seed(form: ParamsForm) -> None:
 
 
 def test_generate_draws_and_shows_the_picture_with_all_that_is_known(form: ParamsForm) -> None:
-    quick(form, sampler_name="Heun").button.click()
+    click(quick(form, sampler_name="Heun"))
 
     picture = form.picture
     assert picture is not None
@@ -182,12 +194,25 @@ def test_generate_draws_and_shows_the_picture_with_all_that_is_known(form: Param
 
 
 def test_while_it_draws_the_button_is_off_and_says_so(form: ParamsForm) -> None:
-    seen: list[tuple[bool, str]] = []
-    form.button.observe(lambda _: seen.append((form.button.disabled, form.button.description)), "icon")
+    seen: list[tuple[bool, str, str]] = []
 
+    def look(_: object) -> None:
+        seen.append((form.button.disabled, form.button.description, form.stop.layout.display or "shown"))
+
+    form.button.observe(look, "icon")
+
+    click(quick(form))
+
+    assert seen == [(True, "Drawing…", "shown"), (False, "Generate", "none")]
+
+
+def test_a_second_click_while_it_draws_sends_nothing(form: ParamsForm) -> None:
     quick(form).button.click()
+    form.button.click()
 
-    assert seen == [(True, "Drawing…"), (False, "Generate")]
+    assert form.generate() is None
+    assert form._ended.wait(30)
+    assert form.picture is not None
 
 
 def test_a_seed_of_minus_one_is_drawn_and_told(form: ParamsForm) -> None:
@@ -199,7 +224,7 @@ def test_a_seed_of_minus_one_is_drawn_and_told(form: ParamsForm) -> None:
 
 
 def test_a_hostile_prompt_is_shown_as_text(form: ParamsForm) -> None:
-    quick(form, prompt=HOSTILE, negative_prompt=HOSTILE).button.click()
+    click(quick(form, prompt=HOSTILE, negative_prompt=HOSTILE))
 
     assert form.picture is not None
     assert "<script" not in form.about.value
@@ -210,7 +235,7 @@ def test_a_hostile_prompt_is_shown_as_text(form: ParamsForm) -> None:
 def test_a_job_that_fails_is_told_and_the_last_picture_stays(form: ParamsForm) -> None:
     first = quick(form).generate()
 
-    quick(form, extra={"width": "<b>wide</b>"}).button.click()
+    click(quick(form, extra={"width": "<b>wide</b>"}))
 
     assert form.picture is first
     assert "rk-wrong" in form.said.value
@@ -218,15 +243,54 @@ def test_a_job_that_fails_is_told_and_the_last_picture_stays(form: ParamsForm) -
     assert form.button.disabled is False
 
 
-def test_an_interrupted_generation_is_told(form: ParamsForm, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+def wait_for_job(form: ParamsForm) -> None:
+    deadline = time.monotonic() + 20
+    while shared_loop().call(form._kit.endpoint.health()).in_progress == 0:
+        assert time.monotonic() < deadline
 
-    monkeypatch.setattr(form._kit, "generate", interrupted)  # a signal would end the tests as well
 
-    assert quick(form).generate() is None
-    assert "Interrupted; the job is cancelled." in form.said.value
+def nothing_runs(form: ParamsForm) -> bool:
+    health = shared_loop().call(form._kit.endpoint.health())
+    return health.in_progress == health.in_queue == 0
+
+
+def test_cancel_ends_the_job_on_the_endpoint(form: ParamsForm) -> None:
+    quick(form, **LONG).button.click()
+    wait_for_job(form)
+
+    form.stop.click()
+
+    assert form._ended.wait(10)
+    assert "Cancelled, and its job with it." in form.said.value
+    assert form.picture is None
     assert form.button.disabled is False
+    assert nothing_runs(form)
+
+
+def test_cancelling_when_nothing_is_drawn_does_nothing(form: ParamsForm) -> None:
+    form.cancel()
+    quick(form).generate()
+    form.cancel()
+
+    assert form.picture is not None
+
+
+def test_interrupting_a_cell_that_waits_ends_the_job_as_well(form: ParamsForm) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupt() -> None:
+        wait_for_job(form)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            quick(form, **LONG).generate()
+    finally:
+        interrupter.join()
+        signal.signal(signal.SIGINT, before)
+    assert nothing_runs(form)
 
 
 def test_simulator_and_live_cannot_be_mistaken(form: ParamsForm, live_form: ParamsForm) -> None:
