@@ -319,7 +319,7 @@ class _Driver:
             self._exhausted = True
             await self._call_successor()
             return
-        how_many = max(1, -(-self._share() // BATCH_SIZE))
+        how_many = max(1, -(-(MAX_WINDOW if everything else self._share()) // BATCH_SIZE))
         leases = await self._tools.ledger.claim_batches(self._head, self._owner, how_many)
         if not leases:
             self._exhausted = not everything

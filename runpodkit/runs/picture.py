@@ -87,8 +87,9 @@ class Picture:
     def __repr__(self) -> str:
         params = self.params
         mark = " (SIMULATOR)" if self.simulated else ""
+        steps = f"{params.steps} step{'s' if params.steps > 1 else ''}"
         return (
-            f"Picture {self._file.width}×{self._file.height}, {params.sampler_name}, {params.steps} steps, "
+            f"Picture {self._file.width}×{self._file.height}, {params.sampler_name}, {steps}, "
             f"cfg scale {params.cfg_scale:g}, seed {params.seed}{mark}"
         )
 

@@ -152,15 +152,13 @@ def test_a_log_that_is_a_link_is_refused(run, tmp_path):
 
 def test_a_process_outlives_interrupt_and_death_of_whoever_started_it(tmp_path):
     code = f"""
-import os, time
+import os, signal, time
 from pathlib import Path
 from runpodkit.stack.processes import start
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted\\n"))
 print(start(["/bin/sh", "-c", "exec sleep 60"], log=Path({str(tmp_path / "log")!r}), env=os.environ).model_dump_json(), flush=True)
 while True:
-    try:
-        time.sleep(60)
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
+    time.sleep(60)
 """
     kernel = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
     with kernel, kernel.stdout as lines:
