@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runpodkit.endpoint.client import Endpoint
+    from runpodkit.endpoint.dialects.table import dialects
     from runpodkit.images.grids import Grid
     from runpodkit.images.metadata import read_metadata
     from runpodkit.kit import Kit, connect, generate_image_async, open_run
@@ -36,6 +37,7 @@ __all__ = [
     "Run",
     "Sweep",
     "connect",
+    "dialects",
     "generate_image_async",
     "open_run",
     "read_metadata",
@@ -52,6 +54,7 @@ _HOMES = {
     "Run": "runs.run",
     "Sweep": "sweeps.sweep",
     "connect": "kit",
+    "dialects": "endpoint.dialects.table",
     "generate_image_async": "kit",
     "open_run": "kit",
     "read_metadata": "images.metadata",

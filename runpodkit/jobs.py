@@ -19,6 +19,13 @@ JOB_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 """What a job id must match in full before it enters a URL or a Redis key."""
 
 
+_TWICE = re.compile(r"job timed out after \d+ retries", re.IGNORECASE)
+_DIED = (
+    "its worker probably crashed, ran out of memory or refused the input each time; "
+    "the worker's log on the RunPod console says which"
+)
+
+
 class JobStatus(StrEnum):
     """Where a job stands, in RunPod's spelling.  A word not listed is `UNKNOWN`, which ends nothing."""
 
@@ -84,9 +91,13 @@ class Job:
     def reason(self) -> str:
         """Why the job ended without output, in one line."""
         if self.error:
-            return " ".join(self.error.split())
+            text = " ".join(self.error.split())
+            return f"{text}: {_DIED}" if _TWICE.fullmatch(text) else text
         if self.status is JobStatus.COMPLETED:
-            return "COMPLETED without output: the result was probably larger than the endpoint may send back"
+            return (
+                "COMPLETED without output: the result was probably larger than the endpoint may send back "
+                "(10 MB): fewer or smaller pictures per job, JPEG or WebP, or a bucket for the worker"
+            )
         return "no reason given; the worker's log on the RunPod console may say more"
 
     def raise_for_status(self) -> Job:

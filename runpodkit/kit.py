@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,14 @@ from typing import TYPE_CHECKING, Any
 import runpodkit.stack as stack
 from runpodkit.blocking import both_ways
 from runpodkit.endpoint.client import Endpoint
-from runpodkit.endpoint.dialects import Dialect, get_dialect
+from runpodkit.endpoint.dialects import Dialect, get_dialect, public_dialect
 from runpodkit.endpoint.follow import Pace
 from runpodkit.endpoint.keys import trial_key
 from runpodkit.errors import ConfigError, JobFailedError, RunConflictError, RunHeldError, RunpodkitError, StoreError
+from runpodkit.params import ImageParams
 from runpodkit.runs.dispatch import Dispatcher
 from runpodkit.runs.engine import Engine
+from runpodkit.runs.inputs import with_stored_images
 from runpodkit.runs.ledger import Ledger
 from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import STAND_IN_GPU, Estimate, estimate, usd_per_s
@@ -37,7 +40,7 @@ from runpodkit.runs.records import read_head, write_head
 from runpodkit.runs.rows import RunHead, RunPolicy, RunState, TrialState
 from runpodkit.runs.run import Run
 from runpodkit.runs.trials import Tools
-from runpodkit.settings import EndpointAddress, Settings
+from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings
 from runpodkit.simulator import MODEL_VERSION, SAMPLERS, SCHEDULERS
 from runpodkit.storage import Store, open_store
 from runpodkit.storage.local import LocalStore
@@ -72,7 +75,6 @@ class Kit:
         self._url = stack.redis_url(settings)
         target = None if stands_in else address
         self.ledger = Ledger(self._url, store_name)
-        self.dialect: Dialect = get_dialect(settings.dialect)
         self.endpoint_name = STAND_IN if stands_in else f"{address.host}/{address.endpoint_id}"
         self.identity = settings.model or (MODEL_VERSION if stands_in else address.identity)
         self.gpu = settings.gpu or (STAND_IN_GPU if self.simulated else None)
@@ -85,7 +87,6 @@ class Kit:
             ledger=self.ledger,
             store=self.store,
             endpoint=self.endpoint,
-            dialect=self.dialect,
             pace=Pace(),
             identity=self.identity,
             host=address.host,
@@ -95,6 +96,15 @@ class Kit:
         )
         self.engine = Engine(tools, store_name)
         self._store_name = store_name
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """How the endpoint's worker spells things.  A driver never asks: a run brings its own.
+
+        Raises:
+            ConfigError: RUNPODKIT_DIALECT names none, or a file that cannot be meant.
+        """
+        return _dialect(self.settings, self.address)
 
     # one picture
 
@@ -110,7 +120,7 @@ class Kit:
             JobFailedError: the job ended without a picture.
             RunHeldError: the endpoint refuses or does not answer.
         """
-        one = sweep(user_prompt, **fields)
+        one = await asyncio.to_thread(with_stored_images, sweep(user_prompt, **fields), self.store)
         if len(one) != 1:
             raise ValueError(
                 f"generate draws one picture, these parameters are {len(one)}: use kit.submit(rk.sweep(…))"
@@ -171,6 +181,7 @@ class Kit:
             ConfigError: a live run is large or costly and neither `confirm` nor `budget_usd` is given.
         """
         self._refuse(plan)
+        plan = await asyncio.to_thread(with_stored_images, plan, self.store)
         rules = RunPolicy(**policy)
         name = check_name(name or plan.default_name)
         head = self._head(plan, name, rules, reuse=reuse)
@@ -198,6 +209,7 @@ class Kit:
     async def _estimate(self, plan: Sweep) -> Estimate:
         """What a sweep would cost and take, and how many of its pictures exist already."""
         self._refuse(plan)
+        plan = await asyncio.to_thread(with_stored_images, plan, self.store)
         trials = plan.trials(plan.default_name)
         keys = [self._key(trial) for trial in trials]
         claims = await self.ledger.claims(keys)
@@ -206,6 +218,7 @@ class Kit:
             for trial, key in zip(trials, keys, strict=True)
             if not ((claim := claims.get(key)) and claim.row)
         ]
+        prices = [self.dialect.price_usd(params) for params in todo]
         workers = 1
         with contextlib.suppress(RunpodkitError):  # without an answer the time is that of one worker
             workers = (await self.endpoint.health()).workers
@@ -216,6 +229,7 @@ class Kit:
             rate=usd_per_s(self.gpu),
             workers=workers,
             simulated=self.simulated,
+            price=None if None in prices else sum(price or 0 for price in prices),
         )
 
     estimate, aestimate = both_ways(_estimate)
@@ -320,7 +334,10 @@ class Kit:
     def choices(self) -> dict[str, tuple[str, ...]]:
         """Fields whose values are known here, with those values; other names are refused before anything is sent."""
         dialect = self._checked_dialect()
-        return {"sampler_name": dialect.samplers, "scheduler": dialect.schedulers}
+        schedulers = tuple(dialect.schedulers)
+        if schedulers and not dialect.complete:
+            schedulers = (ImageParams.model_fields["scheduler"].default, *schedulers)
+        return {"sampler_name": tuple(dialect.samplers), "scheduler": schedulers}
 
     def form(self) -> Any:
         """A form for one picture: every parameter as a widget, and Generate."""
@@ -419,11 +436,11 @@ class Kit:
         """On the stand-in it is known which samplers the model has: other names are refused before the run."""
         if not self.stands_in:
             return self.dialect
-        schedulers = tuple(name for name in self.dialect.schedulers if name in (*SCHEDULERS, "Euler A"))
-        return replace(self.dialect, samplers=tuple(SAMPLERS), schedulers=schedulers)
+        schedulers = {name: name for name in self.dialect.schedulers if name in (*SCHEDULERS, "Euler A")}
+        return self.dialect.model_copy(update={"samplers": {name: name for name in SAMPLERS}, "schedulers": schedulers})
 
     def _key(self, trial: Trial) -> str:
-        return trial_key(self.identity, self.dialect.to_input(self.dialect.resolve(trial.params)))
+        return trial_key(self.identity, self.dialect.canonical(self.dialect.resolve(trial.params)))
 
     def _head(self, plan: Sweep, name: str, policy: RunPolicy, *, kind: str = "sweep", reuse: bool = True) -> RunHead:
         return RunHead(
@@ -434,6 +451,7 @@ class Kit:
             identity=self.identity,
             endpoint=self.endpoint_name,
             dialect=self.dialect.name,
+            dialect_row=self.dialect.model_dump(mode="json", exclude_defaults=True),
             simulated=self.simulated,
             store=self._store_name,
             family=self.family,
@@ -449,6 +467,7 @@ class Kit:
 def connect(
     target: str | None = None,
     *,
+    dialect: str | None = None,
     live: bool = False,
     start_worker: bool | None = None,
     quiet: bool = False,
@@ -457,7 +476,9 @@ def connect(
     """Connect to an endpoint, starting whatever is not configured; prints what it is connected to.
 
     Args:
-        target: An endpoint's URL or id; default: RUNPOD_URL, else the simulator.
+        target: An endpoint's URL or id, one of RunPod's public ones too; default: RUNPOD_URL, else the simulator.
+        dialect: How its worker spells things: a built-in name, your own `.toml`, or a ComfyUI workflow's `.json`;
+            default: RUNPODKIT_DIALECT, else what a public endpoint takes, else `native`.
         live: Never fall back to the simulator.
         start_worker: Start a Celery worker; default: only beside the embedded Redis.
         quiet: Print nothing.
@@ -468,6 +489,8 @@ def connect(
         StackError: a stand-in cannot be started; the message says how to get one.
     """
     settings = settings or Settings.load()
+    if dialect:
+        settings = settings.with_dialect(dialect)
     address = settings.address(target)
     if live and (address is None or address.is_simulated):
         raise ConfigError(
@@ -480,6 +503,7 @@ def connect(
     if start_worker or (start_worker is None and not settings.redis_url):
         stack.ensure_worker(settings, address)
     kit = Kit(settings, address or stack.ensure_simulator(settings), stands_in=stands_in)
+    kit.dialect  # noqa: B018 - a dialect that cannot be meant is told now
     _open_kits.add(kit)
     if not quiet:
         print(kit.line)
@@ -556,6 +580,13 @@ def check_name(name: str) -> str:
             "and starts with none of the last"
         )
     return name
+
+
+def _dialect(settings: Settings, address: EndpointAddress) -> Dialect:
+    """The dialect that is set, else the one a public endpoint is known to speak, else `native`."""
+    if settings.dialect:
+        return get_dialect(settings.dialect)
+    return (public_dialect(address.endpoint_id) if address.host == RUNPOD_HOST else None) or get_dialect("native")
 
 
 def _difference(plan: Sweep, head: RunHead, there: RunHead) -> str:

@@ -7,13 +7,28 @@ which defaults it really has too: the ones here are those of the `native` dialec
 
 from __future__ import annotations
 
+import base64
+import io
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 RANDOM_SEED = -1
 MAX_SEED = 2**32 - 1
+
+
+def _as_text(image: object) -> object:
+    """A path as it is written; a PIL picture, or a `Picture` of ours, as a data URI."""
+    if isinstance(image, os.PathLike):
+        return os.fspath(image)
+    image = getattr(image, "image", image)
+    if not callable(save := getattr(image, "save", None)):
+        return image
+    file = io.BytesIO()
+    save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 class ImageParams(BaseModel):
@@ -47,7 +62,9 @@ class ImageParams(BaseModel):
         description='The spacing of noise levels; "Euler A" is the worker\'s own default.',
     )
     num_images: int = Field(1, ge=1, le=8, description="Pictures per job.")
-    input_image: str | None = Field(None, description="For edit models: a picture to start from.")
+    input_image: Annotated[str | None, BeforeValidator(_as_text)] = Field(
+        None, description="For edit models: a picture to start from; a path, a link or a PIL picture."
+    )
     strength: float | None = Field(
         None, ge=0, le=1, allow_inf_nan=False, description="How far an edit may leave the input image."
     )

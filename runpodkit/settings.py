@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     s3_region: str | None = Field(None, validation_alias=AliasChoices("YANDEX_REGION", "S3_REGION"))
     s3_prefix: str = Field("", alias="S3_PREFIX")
     home: Path = Field(Path("~/.runpodkit"), alias="RUNPODKIT_HOME")
-    dialect: str = Field("native", alias="RUNPODKIT_DIALECT")
+    dialect: str | None = Field(None, alias="RUNPODKIT_DIALECT")
     gpu: str | None = Field(None, alias="RUNPODKIT_GPU")
     model: str | None = Field(None, alias="RUNPODKIT_MODEL")
     confirm_usd: float = Field(5.0, ge=0, alias="RUNPODKIT_CONFIRM_USD")
@@ -98,6 +98,18 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("dialect")
+    @classmethod
+    def _found_from_anywhere(cls, dialect: str | None) -> str | None:
+        """A Celery worker has another working folder: a file is named in full."""
+        if dialect and dialect.lower().endswith((".toml", ".json")):
+            return str(Path(dialect).expanduser().absolute())
+        return dialect
+
+    def with_dialect(self, dialect: str) -> Settings:
+        """These settings with another dialect."""
+        return self.model_copy(update={"dialect": self._found_from_anywhere(dialect)})
 
     @classmethod
     def load(cls, start: Path | None = None, **overrides: Any) -> Settings:

@@ -126,7 +126,7 @@ def test_the_environment_example_may_be_used_as_it_is(tmp_path: Path, monkeypatc
     assert settings.env_file == tmp_path / ".env"
     assert (settings.runpod_url, settings.runpod_api_key, settings.s3_bucket_name) == (None, None, None)
     assert settings.home == tmp_path / ".runpodkit"
-    assert settings.dialect == "native"
+    assert settings.dialect is None
 
 
 def test_the_commands_of_the_readme_are_there() -> None:

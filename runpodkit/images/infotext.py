@@ -24,6 +24,16 @@ _NEGATIVE = "Negative prompt:"
 _WORKERS_OWN = "Euler A"
 """The scheduler that means "the worker's own": there is no schedule type to write for it."""
 
+_SAYS = {
+    "Steps": "steps",
+    "Sampler": "sampler_name",
+    "Schedule type": "scheduler",
+    "CFG scale": "cfg_scale",
+    "Seed": "seed",
+    "Size": "width",
+}
+"""Which field a setting speaks of."""
+
 _SCHEDULES = {
     "normal": "Normal",
     "karras": "Karras",
@@ -41,7 +51,8 @@ def write_infotext(params: ImageParams, prompt: str, negative_prompt: str, info:
         params: Resolved, with a real seed.
         prompt: What was sent, quality words included.
         negative_prompt: Likewise; its line is left out where it is empty.
-        info: `model`, where it is known; the rest belongs in our own JSON.
+        info: `model`, where it is known; `not_sent`, the fields that the worker knows nothing of and that
+            would be a lie here; the rest belongs in our own JSON.
     """
     schedule = None if params.scheduler == _WORKERS_OWN else _SCHEDULES.get(params.scheduler, params.scheduler)
     settings = {
@@ -54,7 +65,12 @@ def write_infotext(params: ImageParams, prompt: str, negative_prompt: str, info:
         "Model": info.get("model"),
         "Denoising strength": None if params.strength is None else f"{params.strength:g}",
     }
-    items = [f"{key}: {_quoted(value)}" for key, value in settings.items() if value is not None]
+    untrue = info.get("not_sent", ())
+    items = [
+        f"{key}: {_quoted(value)}"
+        for key, value in settings.items()
+        if value is not None and _SAYS.get(key) not in untrue
+    ]
     negative = f"{_NEGATIVE} {negative_prompt}\n" if negative_prompt else ""
     return f"{prompt}\n{negative}{', '.join([*items, SIGNATURE])}"
 

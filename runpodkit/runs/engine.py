@@ -114,6 +114,7 @@ class _Driver:
         successor: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self._tools, self._head, self._owner = tools, head, owner
+        self._dialect = head.spelling
         self._slice_s, self._hold_patience_s = slice_s, hold_patience_s
         self._draining, self._successor = draining, successor
         self._trials = _trials_of(head)
@@ -353,7 +354,7 @@ class _Driver:
 
     async def _work(self, batch: _Batch, number: int) -> None:
         try:
-            work = TrialWork(self._tools, self, self._head, batch.lease, self._trials[number])
+            work = TrialWork(self._tools, self, self._head, batch.lease, self._trials[number], self._dialect)
             row = await work.work(batch.rows[number])
         except FencedError:
             self._batches.pop(batch.lease.batch, None)
@@ -409,7 +410,7 @@ class _Driver:
         for number in [number for number, batch in self._batches.items() if batch.is_done]:
             batch = self._batches.pop(number)
             records = [
-                record_of(self._head, self._trials[trial], row, self._tools.dialect)
+                record_of(self._head, self._trials[trial], row, self._dialect)
                 for trial, row in sorted(batch.rows.items())
             ]
             try:

@@ -68,7 +68,7 @@ class Estimate:
             money = "cost unknown until the first picture"
         else:
             likely, low, high = (dollars(usd) for usd in self.usd)
-            money = f"${likely} ({low}–{high})"
+            money = f"${likely}" if low == high else f"${likely} ({low}–{high})"
             if self.simulated:
                 money += " if it were a GPU, nothing on the simulator"
         time = (
@@ -89,6 +89,7 @@ def estimate(
     rate: float | None,
     workers: int,
     simulated: bool,
+    price: float | None = None,
 ) -> Estimate:
     """Cost and time of the trials still to be drawn.
 
@@ -97,6 +98,7 @@ def estimate(
         usual: (execution time in s, work in megapixel steps) of recent jobs on the endpoint.
         rate: USD per second of a worker, if its GPU is known.
         workers: Workers that will share the work; at least 1 is assumed.
+        price: USD for all of `todo`, where a price list says it; it then stands for the cost.
 
     Returns:
         The likely figure is the median time per unit of work; the range is its quartiles.
@@ -104,10 +106,13 @@ def estimate(
     megabytes = sum(params.width * params.height for params in todo) * 1.3 / 1e6
     speeds = sorted(seconds / work for seconds, work in usual if work > 0)
     if not speeds:
-        return Estimate(len(todo) + reused, reused, None if todo else (0.0, 0.0, 0.0), None, megabytes, simulated)
+        known = price if todo else 0.0
+        usd = None if known is None else (known, known, known)
+        return Estimate(len(todo) + reused, reused, usd, None, megabytes, simulated)
     work = sum(work_of(params) for params in todo)
     low, likely, high = _quartiles(speeds)
     usd = None if rate is None else (work * likely * rate, work * low * rate, work * high * rate)
+    usd = usd if price is None else (price, price, price)
     return Estimate(len(todo) + reused, reused, usd, work * likely / max(1, workers), megabytes, simulated)
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runpodkit.endpoint.dialects import Dialect, from_row, get_dialect
+
 BATCH_SIZE = 50
 
 
@@ -165,6 +167,13 @@ class RunHead:
     policy: RunPolicy = field(default_factory=RunPolicy)
     reuse: bool = True
     version: str = ""
+    dialect_row: Mapping[str, Any] = field(default_factory=dict)
+    """The dialect's content as it was at the start: a driver needs no file, and an upgrade changes no key."""
+
+    @property
+    def spelling(self) -> Dialect:
+        """The dialect it was started with; of a run from before dialects travelled, the one of that name."""
+        return from_row(self.dialect_row) if self.dialect_row else get_dialect(self.dialect)
 
     @property
     def batches(self) -> int:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpodkit.blocking import both_ways
-from runpodkit.endpoint.dialects import get_dialect
 from runpodkit.errors import ConfigError, RunHeldError
 from runpodkit.runs.layout import grid_of, matching
 from runpodkit.runs.ledger import Ledger, RunStatus
@@ -156,7 +155,7 @@ class Run:
             kept = await asyncio.to_thread(read_records, self._store, self.name)
             if kept or self._ledger is None:
                 return kept
-        dialect = get_dialect(self._head.dialect)
+        dialect = self._head.spelling
         trials = self.sweep.trials(self.name)
         return [record_of(self._head, trial, rows.get(trial.number, Row()), dialect) for trial in trials]
 

@@ -36,6 +36,7 @@ from runpodkit.jobs import Job, JobStatus
 from runpodkit.logs import batch_log
 from runpodkit.params import ImageParams
 from runpodkit.prompts import PRESETS, enhance
+from runpodkit.runs.inputs import sendable
 from runpodkit.runs.ledger import Change, Claim, FencedError, Lease, Ledger
 from runpodkit.runs.money import work_of
 from runpodkit.runs.rows import ImageFile, Row, RunHead, TrialState
@@ -58,7 +59,6 @@ class Tools:
     ledger: Ledger
     store: Store
     endpoint: Endpoint
-    dialect: Dialect
     pace: Pace
     identity: str
     host: str
@@ -95,11 +95,13 @@ class _Delivery(NamedTuple):
 class TrialWork:
     """One trial under one lease.  `work()` takes it as far as it can go."""
 
-    def __init__(self, tools: Tools, conductor: Conductor, head: RunHead, lease: Lease, trial: Trial) -> None:
+    def __init__(
+        self, tools: Tools, conductor: Conductor, head: RunHead, lease: Lease, trial: Trial, dialect: Dialect
+    ) -> None:
         self._tools, self._conductor, self._head, self._lease, self._trial = tools, conductor, head, lease, trial
-        self._params: ImageParams = tools.dialect.resolve(trial.params)
-        self._input: Mapping[str, Any] = tools.dialect.to_input(self._params)
-        self._key = trial_key(tools.identity, self._input)
+        self._dialect = dialect
+        self._params: ImageParams = dialect.resolve(trial.params)
+        self._key = trial_key(tools.identity, dialect.canonical(self._params))
         self._me = f"{head.name}/{trial.number}"
         self._looks = 0
 
@@ -249,7 +251,8 @@ class TrialWork:
         )
         while True:
             try:
-                job = await self._tools.endpoint.submit(self._input, policy=policy)
+                input = await asyncio.to_thread(self._input, row) if self._params.input_image else self._input(row)
+                job = await self._tools.endpoint.submit(input, policy=policy)
             except RateLimitError as exc:
                 await self._tools.sleep(exc.retry_after_s or 2.0)
                 continue
@@ -264,12 +267,25 @@ class TrialWork:
                 await self._conductor.hold(str(exc), person=True)
                 return await self._put_back(row)
             except (ApiError, ValueError) as exc:
-                return await self._end(row, TrialState.FAILED, f"the endpoint refused the job: {exc}")
+                reason = self._dialect.explain(f"the endpoint refused the job: {exc}")
+                return await self._end(row, TrialState.FAILED, reason)
+            except StoreError as exc:  # the input image
+                await self._conductor.hold(f"store: {exc}", person=False)
+                return await self._put_back(row)
             else:
                 return await self._keep_id(row, job)
             if row.state.is_final:
                 return row
             await self._tools.sleep(1.0)
+
+    def _input(self, row: Row) -> Mapping[str, Any]:
+        """What is sent; each submission has a mark of its own, for workers that answer a repeated input with nothing."""
+        mark = f"{self._head.name}-{self._trial.number}-{row.attempts}"
+        return self._dialect.to_input(
+            self._params,
+            mark=mark,
+            image=lambda ref: sendable(ref, self._tools.store, inline=self._dialect.image_as == "comfyui"),
+        )
 
     async def _keep_id(self, row: Row, job: Job) -> Row:
         submitted = replace(row, state=TrialState.SUBMITTED, job=job.id, submitted_at=self._tools.clock())
@@ -384,11 +400,9 @@ class TrialWork:
     # collect
 
     async def _collect(self, row: Row, job: Job) -> Row:
-        cost = (
-            None
-            if job.execution_time_s is None or self._tools.rate is None
-            else job.execution_time_s * self._tools.rate
-        )
+        cost = self._dialect.price_usd(self._params)
+        if cost is None and job.execution_time_s is not None and self._tools.rate is not None:
+            cost = job.execution_time_s * self._tools.rate
         row = replace(
             row,
             queue_delay_s=job.queue_delay_s,
@@ -405,7 +419,7 @@ class TrialWork:
             return await self._failed(row, job.reason)
         if job.output is None:
             return await self._failed(row, job.reason)
-        reading = self._tools.dialect.read(job.output)
+        reading = self._dialect.read(job.output)
         if reading.cost_usd is not None:
             row = replace(row, cost_usd=reading.cost_usd, flags=(*row.flags, "cost from worker"))
         if reading.error:
@@ -433,8 +447,8 @@ class TrialWork:
 
     async def _keep(self, row: Row, fetched: list[Fetched]) -> tuple[ImageFile, ...] | None:
         """Put the pictures into the store, waiting for it if need be; None when told to stop meanwhile."""
-        sent = enhance(self._params, PRESETS[self._tools.dialect.preset])
-        about = {
+        sent = enhance(self._params, PRESETS[self._dialect.preset])
+        about: dict[str, Any] = {
             "run": self._head.name,
             "trial": self._trial.number,
             "endpoint": self._head.endpoint,
@@ -442,6 +456,8 @@ class TrialWork:
             "simulated": self._head.simulated,
             "job_id": row.job,
         }
+        if not_sent := sorted(set(ImageParams.model_fields) - self._dialect.takes):
+            about["not_sent"] = not_sent
 
         def put_all() -> tuple[ImageFile, ...]:
             files = []
@@ -464,9 +480,10 @@ class TrialWork:
 
     def _oddities(self, images: tuple[ImageFile, ...], seed: int | None) -> list[str]:
         odd = []
-        if any((image.width, image.height) != (self._params.width, self._params.height) for image in images):
+        asked = (self._params.width, self._params.height)
+        if self._dialect.asks_size(self._params) and any((one.width, one.height) != asked for one in images):
             odd.append(f"size delivered {images[0].width}×{images[0].height}")
-        if seed is not None and seed != self._params.seed:
+        if seed is not None and seed != self._params.seed and "seed" in self._dialect.takes:
             odd.append(f"seed delivered {seed}")
         return odd
 
@@ -474,6 +491,7 @@ class TrialWork:
 
     async def _failed(self, row: Row, reason: str) -> Row:
         """A job that ended without a picture: once more if that may help, else FAILED."""
+        reason = self._dialect.explain(reason)
         may_help = any(words in reason.lower() for words in ONE_MORE) and "executiontimeout" not in reason.lower()
         again = may_help and "tried again" not in row.flags and row.attempts < self._head.policy.max_attempts
         if not again:

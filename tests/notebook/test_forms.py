@@ -95,8 +95,8 @@ def test_the_form_begins_as_the_dialect_does(form: ParamsForm) -> None:
 
 def test_on_the_stand_in_only_samplers_that_it_has_are_offered(form: ParamsForm, live_form: ParamsForm) -> None:
     assert form.fields["sampler_name"].control.options == SAMPLERS
-    assert live_form.fields["sampler_name"].control.options == NATIVE.samplers
-    assert live_form.fields["scheduler"].control.options == NATIVE.schedulers
+    assert live_form.fields["sampler_name"].control.options == tuple(NATIVE.samplers)
+    assert live_form.fields["scheduler"].control.options == tuple(NATIVE.schedulers)
 
 
 def test_an_untouched_form_asks_for_the_prompt_alone(form: ParamsForm) -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from runpodkit import stack
 from runpodkit.endpoint.client import Endpoint
-from runpodkit.endpoint.dialects import get_dialect
 from runpodkit.endpoint.follow import Pace
 from runpodkit.runs.engine import Engine
 from runpodkit.runs.ledger import Ledger
@@ -135,7 +134,6 @@ async def bench(ledger: Ledger, tmp_path: Path) -> AsyncIterator[Bench]:
         ledger=ledger,
         store=store,
         endpoint=endpoint,
-        dialect=get_dialect("native"),
         pace=Pace(),
         identity="sketch-1",
         host="127.0.0.1",

@@ -71,6 +71,22 @@ async def test_everything_that_waits_can_be_awaited_too(home: Path) -> None:
     assert sorted(ended) == [0, 1]
 
 
+def test_a_user_s_dialect_travels_with_the_run_and_its_file_may_be_gone(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'base = "native"\npreset = "none"\n[defaults]\nsteps = 3\nwidth = 64\nheight = 64\n[bounds]\nsteps = { le = 5 }'
+    )
+    kit = connect(dialect="mine.toml", quiet=True)
+    (tmp_path / "mine.toml").unlink()
+
+    with pytest.raises(ValueError, match=r"steps=6: must be within \.\.5 for the mine dialect"):
+        kit.submit(rk.sweep("a kite", steps=[5, 6]))
+    run = kit.submit(rk.sweep("a kite", seed=[1, 2]), name="mine").wait(progress=False)
+    steps, prompt, collected = [*run.table()["steps"]], run.pictures()[0].prompt, run.report()["collected"]
+    kit.close()
+
+    assert (steps, prompt, collected) == ([3, 3], "a kite", 2)
+
+
 def test_a_run_has_a_record_a_row_and_a_cell_for_each_trial(kit: Kit, tmp_path: Path) -> None:
     sweep = rk.sweep("a windmill", sampler_name=["Euler", "Heun"], steps=[2, 3], seed=5, **SMALL)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -32,12 +32,18 @@ class Reading:
     cost_usd: float | None = None
 
 
-def read_output(output: Any) -> Reading:
-    """Read an output of any known shape."""
+def read_output(output: Any, path: str | None = None) -> Reading:
+    """Read an output of any known shape.
+
+    Args:
+        path: Where the pictures are, dotted (`result.files`); an output without that place is searched as a whole.
+    """
     while isinstance(output, list) and len(output) == 1 and isinstance(output[0], dict | list):
         output = output[0]
     about = output if isinstance(output, Mapping) else {}
-    images = tuple(islice(_images(output, None, 0), MAX_IMAGES))
+    place = _at(output, path) if path else None
+    found = islice(_images(output if place is None else place, None, 0), MAX_IMAGES)
+    images = _seeded(tuple(found), _all_seeds(about))
     cost = about.get("cost")
     known_cost = (
         float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < 1e6 else None
@@ -48,6 +54,33 @@ def read_output(output: Any) -> Reading:
     if not images:
         return Reading((), _nothing(output), seed, known_cost)
     return Reading(images, None, seed, known_cost)
+
+
+def _at(output: Any, path: str) -> Any:
+    """What stands at a dotted path; numbers count into lists."""
+    for part in path.split("."):
+        if isinstance(output, list) and part.isdecimal() and int(part) < len(output):
+            output = output[int(part)]
+        else:
+            output = output.get(part) if isinstance(output, Mapping) else None
+    return output
+
+
+def _all_seeds(about: Mapping[str, Any]) -> list[int]:
+    """A1111 tells the seed of each picture in a JSON text of its own."""
+    info = about.get("info")
+    try:
+        told = json.loads(info) if isinstance(info, str) and len(info) < 1_000_000 else info
+    except (ValueError, RecursionError):
+        return []
+    seeds = told.get("all_seeds") if isinstance(told, Mapping) else None
+    return [seed for seed in seeds if isinstance(seed, int)] if isinstance(seeds, list) else []
+
+
+def _seeded(images: tuple[ImageRef, ...], seeds: list[int]) -> tuple[ImageRef, ...]:
+    if len(seeds) != len(images):
+        return images
+    return tuple(replace(image, seed=seed) for image, seed in zip(images, seeds, strict=True))
 
 
 def _images(value: Any, seed: int | None, depth: int) -> Iterator[ImageRef]:

@@ -1,0 +1,77 @@
+"""Input images of edit models: into the store once, out of it as a worker can take them.
+
+A path is read here, in the caller's own process; what travels is a store key named after
+the bytes, so the same picture is the same trial wherever it came from.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+from runpodkit.errors import OutputError
+from runpodkit.images.outputs import MAX_BYTES, decode_text, inspect
+from runpodkit.storage import Store
+from runpodkit.sweeps.sweep import Sweep
+
+PREFIX = "inputs/"
+
+
+def with_stored_images(plan: Sweep, store: Store) -> Sweep:
+    """The sweep with every input image in the store; links stay as they are.
+
+    Raises:
+        ValueError: a path that cannot be read, or bytes that are no picture.
+        StoreError: the store cannot be written.
+    """
+    base = plan.base
+    if base.input_image is None and "input_image" not in plan.axes:
+        return plan
+    if base.input_image is not None:
+        base = base.with_values({"input_image": store_image(base.input_image, store)})
+    axes = plan.axes | ({"seed": "vary"} if plan.seed_varies else {})
+    if "input_image" in axes:
+        axes["input_image"] = [store_image(image, store) for image in axes["input_image"]]
+    return Sweep(base, axes, plan.mode)
+
+
+def store_image(image: str, store: Store) -> str:
+    """The store key of a picture given as path or data URI; a key or a link is given back."""
+    if image.startswith(PREFIX) or image[:8].lower().startswith(("http://", "https://")):
+        return image
+    try:
+        data = decode_text(image) if image[:5].lower() == "data:" else _file(Path(image).expanduser())
+        about = inspect(data)
+    except OutputError as exc:
+        raise ValueError(f"input_image={_short(image)}: {exc}") from None
+    key = f"{PREFIX}{hashlib.sha256(data).hexdigest()}.{about.format}"
+    store.put(key, data, f"image/{about.format}")
+    return key
+
+
+def sendable(image: str, store: Store, *, inline: bool) -> str:
+    """An input image as it goes into a job: a link where the store has links, else a data URI.
+
+    Args:
+        inline: Always a data URI.
+    """
+    if not image.startswith(PREFIX):
+        return image
+    if not inline and (link := store.url(image)).startswith("https://"):
+        return link
+    kind = image.rpartition(".")[2]
+    return f"data:image/{kind};base64,{base64.b64encode(store.get(image)).decode()}"
+
+
+def _file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"input_image={str(path)!r} is larger than {MAX_BYTES // 2**20} MiB")
+        return path.read_bytes()
+    except OSError as exc:
+        raise ValueError(f"input_image={_short(str(path))}: {exc.strerror or 'cannot be read'}") from None
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "…")
