@@ -112,12 +112,17 @@ class JobTimedOutError(JobError):
 class WaitTimeoutError(RunpodkitError):
     """We stopped waiting; the job runs on and may still be paid for."""
 
-    def __init__(self, job_id: str, timeout_s: float) -> None:
-        super().__init__(job_id, timeout_s)
+    def __init__(self, job_id: str, timeout_s: float, why: str | None = None) -> None:
+        super().__init__(job_id, timeout_s, why)
         self.job_id, self.timeout_s = job_id, timeout_s
+        self.why = why
+        """What kept it in the queue, if that is known."""
 
     def __str__(self) -> str:
-        return f"job {self.job_id} had not ended after {self.timeout_s:g} s; it runs on, cancel it or wait again"
+        because = f" ({self.why})" if self.why else ""
+        return (
+            f"job {self.job_id} had not ended after {self.timeout_s:g} s{because}; it runs on, cancel it or wait again"
+        )
 
 
 class OutputError(RunpodkitError):

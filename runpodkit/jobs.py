@@ -19,6 +19,8 @@ JOB_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 """What a job id must match in full before it enters a URL or a Redis key."""
 
 
+MAX_ERROR = 1_000_000
+"""Characters of an error that are looked into."""
 _TWICE = re.compile(r"job timed out after \d+ retries", re.IGNORECASE)
 _DIED = (
     "its worker probably crashed, ran out of memory or refused the input each time; "
@@ -55,6 +57,9 @@ class Job:
     status: JobStatus
     output: Any = field(default=None, repr=False)
     error: str | None = None
+    """In one line: type and message, where the worker sent more."""
+    traceback: str | None = field(default=None, repr=False)
+    """Of the handler, where the worker sent it."""
     queue_delay_s: float | None = None
     execution_time_s: float | None = None
     worker_id: str | None = None
@@ -68,7 +73,7 @@ class Job:
         Raises:
             ProtocolError: not JSON, not an object, or without a usable id and status.
         """
-        data = _object(answer)
+        data = read_object(answer)
         job_id, status = data.get("id"), data.get("status")
         if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
             raise ProtocolError(f"answer has no usable job id: {_excerpt(answer)}")
@@ -80,6 +85,7 @@ class Job:
             status=JobStatus(status),
             output=data.get("output"),
             error=_error_text(error) if error else None,
+            traceback=_traceback(error),
             queue_delay_s=_seconds(data.get("delayTime")),
             execution_time_s=_seconds(data.get("executionTime")),
             worker_id=_clean(worker_id, 200) if isinstance(worker_id, str) else None,
@@ -129,7 +135,7 @@ class Health:
     @classmethod
     def from_wire(cls, answer: bytes | str | Mapping[str, Any]) -> Health:
         """Raises ProtocolError where the answer is not an object."""
-        data = _object(answer)
+        data = read_object(answer)
         jobs, workers = _mapping(data.get("jobs")), _mapping(data.get("workers"))
         names = ("idle", "initializing", "ready", "running", "throttled", "unhealthy")
         return cls(
@@ -167,7 +173,29 @@ class ImageRef:
     """The seed the worker says it used, where it says so."""
 
 
-def _object(answer: bytes | str | Mapping[str, Any]) -> Mapping[str, Any]:
+def read_stream(answer: bytes | str, job_id: str) -> tuple[JobStatus | None, list[Any]]:
+    """How a job stands and the parts that had gathered, out of a `/stream` answer.
+
+    Returns:
+        The status, None where the answer is a bare list; the outputs in order.
+
+    Raises:
+        ProtocolError: neither an object nor a list.
+    """
+    try:
+        given = json.loads(answer)
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError(f"job {job_id}: stream is not JSON: {_excerpt(answer)}") from exc
+    parts = given.get("stream", []) if isinstance(given, Mapping) else given
+    if not isinstance(parts, list):
+        raise ProtocolError(f"job {job_id}: stream holds no list: {_excerpt(answer)}")
+    status = given.get("status") if isinstance(given, Mapping) else None
+    outputs = [part.get("output") if isinstance(part, Mapping) else part for part in parts]
+    return JobStatus(status) if isinstance(status, str) else None, outputs
+
+
+def read_object(answer: bytes | str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """An answer as an object.  Raises ProtocolError for anything else."""
     if isinstance(answer, bytes | str):
         try:
             answer = json.loads(answer)
@@ -180,16 +208,31 @@ def _object(answer: bytes | str | Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _error_text(error: object) -> str:
     """RunPod's workers put JSON into a string; the message in it is what a person wants."""
-    if not isinstance(error, str):
-        return _clean(json.dumps(error, ensure_ascii=False, default=str), 2000)
-    try:
-        inner = json.loads(error)
-    except (ValueError, RecursionError):
-        inner = None
-    if isinstance(inner, dict) and isinstance(inner.get("error_message"), str):
+    inner = _inner(error)
+    if isinstance(inner.get("error_message"), str):
         kind = str(inner.get("error_type", "")).removeprefix("<class '").removesuffix("'>")
         return _clean(f"{kind}: {inner['error_message']}".removeprefix(": "), 2000)
-    return _clean(error, 2000)
+    if isinstance(error, str):
+        return _clean(error, 2000)
+    try:
+        return _clean(json.dumps(error, ensure_ascii=False, default=str), 2000)
+    except (ValueError, RecursionError):
+        return "an error that cannot be shown"
+
+
+def _inner(error: object) -> Mapping[str, Any]:
+    """What a handler raised, as RunPod's worker writes it down."""
+    if not isinstance(error, str) or len(error) > MAX_ERROR:
+        return _mapping(error)
+    try:
+        return _mapping(json.loads(error))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _traceback(error: object) -> str | None:
+    text = _inner(error).get("error_traceback") if error else None
+    return _clean(text, 20_000) if isinstance(text, str) else None
 
 
 def _clean(text: str, length: int) -> str:

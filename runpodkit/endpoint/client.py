@@ -1,4 +1,4 @@
-"""An endpoint, and what it can be asked: submit, runsync, status, cancel, health, wait.
+"""An endpoint, and what it can be asked: every operation of the service, and waiting.
 
 Async; `runpodkit.blocking` is the door for callers that cannot await.  Submits and
 follows jobs, and never decides whether one should be paid for again.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -17,13 +17,19 @@ from typing import Any, Self
 import httpx
 from pydantic import SecretStr
 
-from runpodkit.endpoint.follow import Pace
+from runpodkit.endpoint.batch_api import Batches
+from runpodkit.endpoint.follow import Follower, Pace
+from runpodkit.endpoint.limits import LocalLimiter
 from runpodkit.endpoint.transport import TIMEOUT_S, Limiter, Transport
-from runpodkit.errors import NotFoundError, ProtocolError, WaitTimeoutError
-from runpodkit.jobs import JOB_ID, Health, Job
-from runpodkit.logs import hide
+from runpodkit.errors import NotFoundError, ProtocolError, RunpodkitError, WaitTimeoutError
+from runpodkit.jobs import JOB_ID, Health, Job, JobStatus, read_object, read_stream
+from runpodkit.logs import hide, runpod_log
 from runpodkit.settings import normal_url
 
+QUEUE_PATIENCE_S, HEALTH_S = 10.0, 30.0
+"""A job that is queued so long is asked after at `/health`, and then this often."""
+STREAM_PAUSE_S = 0.25
+"""Between two looks at a stream of a service that does not hold the line."""
 MAX_RUN_BYTES, MAX_RUNSYNC_BYTES = 10 * 2**20, 20 * 2**20
 """Published: 10 MB for `/run`, 20 MB for `/runsync`; larger requests are refused with 400."""
 
@@ -84,7 +90,7 @@ class Endpoint:
 
         Args:
             url: As the console shows it, or the bare endpoint id.
-            limiter: Paces requests; default: nothing does.
+            limiter: Paces requests; default: one for this process, under the published limits.
             http: Another httpx transport instead of the network.
             timeout_s: How long the endpoint may be silent before a request is given up.
 
@@ -96,25 +102,49 @@ class Endpoint:
         hide(key.get_secret_value())  # an answer may echo it
         self._clock, self._sleep = clock, sleep
         self._transport = Transport(
-            self.url, key, limiter=limiter, http=http, clock=clock, sleep=sleep, timeout_s=timeout_s
+            self.url,
+            key,
+            limiter=limiter or LocalLimiter(clock=clock, sleep=sleep),
+            http=http,
+            clock=clock,
+            sleep=sleep,
+            timeout_s=timeout_s,
         )
 
     @property
     def endpoint_id(self) -> str:
         return self.url.rpartition("/")[2]
 
-    async def submit(self, input: Mapping[str, Any], *, policy: Policy | None = None) -> Job:
-        """Hand in a job; it waits in the queue.  Never repeated: every accepted call is paid for.
+    @property
+    def batches(self) -> Batches:
+        """The batch API (beta)."""
+        return Batches(self._transport.call)
+
+    async def submit(
+        self, input: Mapping[str, Any], *, policy: Policy | None = None, webhook: str | None = None
+    ) -> Job:
+        """Hand in a job; it waits in the queue.  Not repeated once it may have been accepted: that is paid for.
+
+        Args:
+            webhook: Called by RunPod when the job has ended, perhaps more than once, unsigned: put a secret
+                of yours into its path or query, and keep a slow look at `status` as reserve.
 
         Raises:
             ValueError: the input is empty (its worker would die of it), not JSON, or over 10 MB.
             ApiError, TransportError, ProtocolError: see `Transport.call`.
         """
-        content = _body(input, policy, MAX_RUN_BYTES, "run")
+        content = _body(input, policy, webhook, MAX_RUN_BYTES, "run")
         answer = await self._asked("POST", "run", operation="run", content=content)
         return Job.from_wire(answer)
 
-    async def runsync(self, input: Mapping[str, Any], *, wait_s: float = 90.0, policy: Policy | None = None) -> Job:
+    async def runsync(
+        self,
+        input: Mapping[str, Any],
+        *,
+        wait_s: float = 90.0,
+        policy: Policy | None = None,
+        webhook: str | None = None,
+    ) -> Job:
         """Hand in a job and wait for it on the same connection; after `wait_s` it is followed by its id.
 
         Args:
@@ -125,7 +155,7 @@ class Endpoint:
         """
         if not 1 <= wait_s <= 300:
             raise ValueError(f"wait_s={wait_s:g}: RunPod takes 1 to 300 s")
-        content = _body(input, policy, MAX_RUNSYNC_BYTES, "runsync")
+        content = _body(input, policy, webhook, MAX_RUNSYNC_BYTES, "runsync")
         answer = await self._asked(
             "POST",
             "runsync",
@@ -140,17 +170,72 @@ class Endpoint:
     async def status(self, job: Job | str) -> Job:
         """How a job stands.  Raises NotFoundError for one that is unknown or past its retention."""
         job_id = _id(job)
-        try:
-            answer = await self._transport.call("GET", f"status/{job_id}", operation="status")
-        except NotFoundError as exc:
-            raise NotFoundError(
-                exc.status_code, f"job {job_id} is unknown to endpoint {self.endpoint_id}: results last 30 minutes"
-            ) from exc
-        return Job.from_wire(answer)
+        answer = await self._of_job("GET", f"status/{job_id}", job_id, operation="status")
+        job = Job.from_wire(answer)
+        if job.traceback:
+            runpod_log.debug("job {} failed in its handler:\n{}", job.id, job.traceback)
+        return job
+
+    async def stream(self, job: Job | str, *, wait_s: float = 10.0) -> AsyncIterator[Any]:
+        """What a generator handler yields, as it comes; ends when the job has ended, whatever way.
+
+        The service hands out each part once: a part whose answer is lost on the way is gone, so the
+        whole output is in `status` where the handler gathers it.
+
+        Args:
+            wait_s: 1 to 300 s: how long the service may hold the line for the next part.
+
+        Raises:
+            NotFoundError: the job is unknown or past its retention.
+            JobError: it ended otherwise than COMPLETED; told after its last part.
+        """
+        if not 1 <= wait_s <= 300:
+            raise ValueError(f"wait_s={wait_s:g}: RunPod takes 1 to 300 s")
+        job_id = _id(job)
+        while True:
+            asked_at = self._clock()
+            answer = await self._of_job(
+                "GET",
+                f"stream/{job_id}",
+                job_id,
+                operation="stream",
+                params={"wait": str(round(wait_s * 1000))},
+                read_timeout_s=wait_s + 30,
+            )
+            status, parts = read_stream(answer, job_id)
+            for part in parts:
+                yield part
+            if status is None and not parts:  # a bare list does not say how the job stands
+                status = (await self.status(job_id)).status
+            if status is not None and status.is_final:
+                if status is not JobStatus.COMPLETED:
+                    (await self.status(job_id)).raise_for_status()
+                return
+            if not parts:
+                await self._sleep(max(0.0, STREAM_PAUSE_S - (self._clock() - asked_at)))
+
+    async def retry(self, job: Job | str) -> Job:
+        """Queue a FAILED or TIMED_OUT job again, under its id and with its input; it is paid for again.
+
+        Raises:
+            ApiError: it stands otherwise, or its result has expired.
+        """
+        job_id = _id(job)
+        return Job.from_wire(await self._of_job("POST", f"retry/{job_id}", job_id, operation="retry"))
+
+    async def purge_queue(self) -> int:
+        """Drop every queued job of the endpoint, whoever handed it in; how many there were."""
+        answer = read_object(await self._asked("POST", "purge-queue", operation="purge-queue"))
+        removed = answer.get("removed")
+        if not isinstance(removed, int) or isinstance(removed, bool) or removed < 0:
+            raise ProtocolError(f"purge-queue of endpoint {self.endpoint_id}: the answer holds no count")
+        return removed
 
     async def cancel(self, job: Job | str) -> Job:
         """Cancel a queued or running job; a running worker may still finish it, and bill it."""
-        return Job.from_wire(await self._transport.call("POST", f"cancel/{_id(job)}", operation="cancel"))
+        job_id = _id(job)
+        answer = await self._of_job("POST", f"cancel/{job_id}", job_id, operation="cancel", repeatable=True)
+        return Job.from_wire(answer)
 
     async def health(self) -> Health:
         """Queue and workers of the endpoint."""
@@ -166,19 +251,51 @@ class Endpoint:
             pace: The usual times of this endpoint, to look when it is likely done.
 
         Raises:
-            WaitTimeoutError: it had not ended; it runs on.
+            WaitTimeoutError: it had not ended; it runs on.  Says why, where it never left the queue.
             JobError: it ended without output.
         """
         pace, started, looks = pace or Pace(), self._clock(), 0
+        why, ask_at = None, QUEUE_PATIENCE_S
         while not job.status.is_final:
             age = self._clock() - started
+            if job.status is not JobStatus.IN_QUEUE:
+                why = None
+            elif age >= min(ask_at, timeout_s):
+                why, ask_at = await self._why_queued(job.id, why), age + HEALTH_S
             if age >= timeout_s:
-                raise WaitTimeoutError(job.id, timeout_s)
+                raise WaitTimeoutError(job.id, timeout_s, why)
             rest = pace.next_look_s(age, looks, 1) if poll_s is None else poll_s
             await self._sleep(min(rest, timeout_s - age))
             job = await self.status(job)
             looks += 1
         return job.raise_for_status()
+
+    async def follow(self, jobs: Iterable[Job | str], *, pace: Pace | None = None) -> AsyncIterator[Job]:
+        """Follow many jobs at once; gives each as it ends, however it ends.
+
+        One scheduler looks at all of them, each when it is likely done, and never more often in all
+        than the service allows.  Stopping the iteration leaves the jobs running.
+
+        Args:
+            pace: The usual times of this endpoint; it goes on learning.
+
+        Raises:
+            NotFoundError: a job is unknown or past its retention.
+        """
+        follower = Follower(self.status, pace=pace or Pace(), clock=self._clock, sleep=self._sleep)
+        async for job in follower.follow(_id(job) for job in jobs):
+            yield job
+
+    async def _why_queued(self, job_id: str, before: str | None) -> str | None:
+        """What keeps a job in the queue, as far as `/health` tells; logged when it changes."""
+        try:
+            why = (await self.health()).trouble
+        except RunpodkitError as exc:  # the wait itself will meet what is worse
+            runpod_log.debug("job {} is queued, and the endpoint's health cannot be read: {}", job_id, exc)
+            return before
+        if why and why != before:
+            runpod_log.warning("job {} waits in the queue: {}", job_id, why)
+        return why
 
     async def aclose(self) -> None:
         """Close the connections that belong to the running loop."""
@@ -195,6 +312,15 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"Endpoint {self.endpoint_id}"
 
+    async def _of_job(self, method: str, path: str, job_id: str, **kwargs: Any) -> bytes:
+        """An operation on a job: a 404 then means that the job is unknown."""
+        try:
+            return await self._transport.call(method, path, **kwargs)
+        except NotFoundError as exc:
+            raise NotFoundError(
+                exc.status_code, f"job {job_id} is unknown to endpoint {self.endpoint_id}: results last 30 minutes"
+            ) from exc
+
     async def _asked(self, method: str, path: str, **kwargs: Any) -> bytes:
         """An operation of the endpoint itself: a 404 then means that the endpoint is unknown."""
         try:
@@ -205,7 +331,7 @@ class Endpoint:
             ) from exc
 
 
-def _body(input: Mapping[str, Any], policy: Policy | None, most: int, operation: str) -> bytes:
+def _body(input: Mapping[str, Any], policy: Policy | None, webhook: str | None, most: int, operation: str) -> bytes:
     if not input:
         raise ValueError(
             "input is empty: a worker refuses such a job, and it is paid for twice; give it something to do"
@@ -213,6 +339,10 @@ def _body(input: Mapping[str, Any], policy: Policy | None, most: int, operation:
     wire: dict[str, Any] = {"input": dict(input)}
     if policy and (bounds := policy.to_wire()):
         wire["policy"] = bounds
+    if webhook is not None:
+        if not webhook.startswith(("https://", "http://")):
+            raise ValueError("webhook is not an http(s) address that RunPod could call")
+        wire["webhook"] = webhook
     try:
         content = json.dumps(wire, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError) as exc:

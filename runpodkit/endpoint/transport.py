@@ -1,27 +1,29 @@
 """Transport: the one door to an endpoint; what fails here leaves as one of our errors.
 
-GETs are repeated through passing trouble, bounded in tries and time.  A POST is never
-repeated here, for a repeated `run` is paid for twice; its error says whether it may
-have been accepted.  Knows bytes and status codes, not jobs.
+What is safe to repeat is repeated through passing trouble, bounded in tries and time; any
+other POST only after a 429, which says that it was not taken: a repeated `run` is paid for
+twice.  Its error says whether it may have been accepted.  Knows bytes and status codes, not jobs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import html
 import random
 import re
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr
 
+from runpodkit.endpoint.limits import at_once
 from runpodkit.errors import (
     ApiError,
     AuthError,
@@ -36,7 +38,9 @@ from runpodkit.logs import redact, runpod_log
 GET_TRIES, GET_PATIENCE_S = 6, 30.0
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 8.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-CONNECTIONS = 100
+PIECE_BYTES = 512 * 1024
+CONNECTIONS, KEPT_ALIVE = 400, 100
+"""As many as the widest published limit lets be open at once; idle ones beyond a hundred are closed."""
 TIMEOUT_S, CONNECT_S, POOL_S = 30.0, 10.0, 60.0
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -71,9 +75,7 @@ class Transport:
         self._timeout = httpx.Timeout(timeout_s, connect=CONNECT_S, pool=POOL_S)
         self._base_url, self._api_key, self._limiter, self._http = base_url, api_key, limiter, http
         self._clock, self._sleep, self._chance = clock, sleep, chance
-        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._doors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Door] = weakref.WeakKeyDictionary()
 
     async def call(
         self,
@@ -84,8 +86,14 @@ class Transport:
         content: bytes | None = None,
         params: Mapping[str, str] | None = None,
         read_timeout_s: float | None = None,
+        repeatable: bool = False,
     ) -> bytes:
         """One operation; gives the body of a 2xx answer.
+
+        Args:
+            operation: Whose limits it falls under.
+            read_timeout_s: How long the endpoint may be silent; default: as the transport was made.
+            repeatable: A POST that does nothing more the second time.
 
         Raises:
             TransportError: no answer; `may_be_accepted` tells whether it may have arrived.
@@ -93,14 +101,15 @@ class Transport:
             ProtocolError: the answer is larger than 64 MiB.
         """
         about = f"{method} {path}"
-        if method != "GET":
-            return await self._once(method, path, operation, about, content, params, read_timeout_s)
+        passing: tuple[type[Exception], ...] = (TransportError, ServerError, RateLimitError)
+        if method != "GET" and not repeatable:
+            passing = (RateLimitError,)
         started, tries = self._clock(), 0
         while True:
             tries += 1
             try:
                 return await self._once(method, path, operation, about, content, params, read_timeout_s)
-            except (TransportError, ServerError, RateLimitError) as exc:
+            except passing as exc:
                 pause = self._pause_s(exc, tries)
                 if tries >= GET_TRIES or self._clock() - started + pause > GET_PATIENCE_S:
                     raise
@@ -128,17 +137,24 @@ class Transport:
             await self._limiter.take(operation)
         headers = {"Authorization": f"Bearer {self._api_key.get_secret_value()}", "Accept": "application/json"}
         if content is not None:
-            headers["Content-Type"] = "application/json"
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
         timeout = httpx.Timeout(read_timeout_s, connect=CONNECT_S, pool=POOL_S) if read_timeout_s else self._timeout
+        door = self._door()
         try:
-            request = self._client().build_request(
-                method, f"{self._base_url}/{path}", content=content, params=params, headers=headers, timeout=timeout
-            )
-            response = await self._client().send(request, stream=True)
-            try:
-                body = await _read(response, about)
-            finally:
-                await response.aclose()
+            async with door.gate(operation):
+                request = door.client.build_request(
+                    method,
+                    f"{self._base_url}/{path}",
+                    content=_body(content),
+                    params=params,
+                    headers=headers,
+                    timeout=timeout,
+                )
+                response = await door.client.send(request, stream=True)
+                try:
+                    body = await _read(response, about)
+                finally:
+                    await response.aclose()
         except (httpx.TransportError, httpx.StreamError, aiohttp.ClientError, OSError) as exc:
             never_sent = isinstance(exc.__cause__, _NEVER_SENT) or isinstance(exc, _NEVER_SENT)
             detail = redact(str(exc) or type(exc).__name__)
@@ -147,25 +163,52 @@ class Transport:
             return body
         raise _refusal(response, body, about, self._base_url)
 
-    def _client(self) -> httpx.AsyncClient:
+    def _door(self) -> _Door:
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        door = self._doors.get(loop)
+        if door is None:
+            limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_ALIVE)
             client = httpx.AsyncClient(
                 transport=self._http or AiohttpTransport(limits=limits),
                 follow_redirects=False,
                 trust_env=False,
                 timeout=self._timeout,
             )
-            self._clients[loop] = client
-        return client
+            door = self._doors[loop] = _Door(client)
+        return door
 
     async def aclose(self) -> None:
         """Close the connections that belong to the running loop."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client:
-            await client.aclose()
+        door = self._doors.pop(asyncio.get_running_loop(), None)
+        if door:
+            await door.client.aclose()
+
+
+class _Door:
+    """What belongs to one event loop: connections, and how many requests of an operation are open."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self._gates: dict[str, asyncio.Semaphore] = {}
+
+    def gate(self, operation: str) -> contextlib.AbstractAsyncContextManager[Any]:
+        """Open while a request of this operation may be."""
+        most = at_once(operation)
+        if most is None:
+            return contextlib.nullcontext()
+        return self._gates.setdefault(operation, asyncio.Semaphore(most))
+
+
+def _body(content: bytes | None) -> bytes | AsyncIterator[bytes] | None:
+    """A large body piece by piece: written at once it would hold up the loop, and every other job on it."""
+    if content is None or len(content) <= PIECE_BYTES:
+        return content
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), PIECE_BYTES):
+            yield content[start : start + PIECE_BYTES]
+
+    return pieces()
 
 
 async def _read(response: httpx.Response, about: str) -> bytes:
@@ -208,7 +251,7 @@ def excerpt(body: bytes) -> str:
 
 def _retry_after_s(headers: httpx.Headers) -> float | None:
     """`Retry-After` or `RateLimit-Reset` in seconds, from 0 to 60; None if neither can be read."""
-    for name in ("retry-after", "ratelimit-reset"):
+    for name in ("retry-after", "ratelimit-reset", "x-ratelimit-reset"):
         value = headers.get(name, "").strip()
         if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
             return min(float(value), 60.0)

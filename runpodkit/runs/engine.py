@@ -133,6 +133,7 @@ class _Driver:
         self._next_probe = 0.0
         self._held_since = self._started
         self._broken: Exception | None = None
+        self._waits_for = ""
 
     # what the trials ask
 
@@ -239,7 +240,7 @@ class _Driver:
         """Read the endpoint's health now and then, and see whether what holds the run is over."""
         next_health = 0.0
         while True:
-            if self._loop_time() >= next_health and not self._head.policy.window:
+            if self._loop_time() >= next_health:
                 await self._read_health()
                 next_health = self._loop_time() + HEALTH_S
             await asyncio.sleep(BEAT_S)
@@ -265,7 +266,16 @@ class _Driver:
         except RunpodkitError as exc:
             batch_log.debug("run {}: no health: {}", self._head.name, exc)
             return
-        self._window = min(MAX_WINDOW, max(MIN_WINDOW, 2 * health.workers))
+        if not self._head.policy.window:
+            self._window = min(MAX_WINDOW, max(MIN_WINDOW, 2 * health.workers))
+        why = (health.trouble or "") if health.in_queue else ""
+        if why != self._waits_for:
+            try:
+                await self._tools.ledger.say_waits_for(self._head.name, why)
+            except LedgerError as exc:
+                batch_log.debug("run {}: {}", self._head.name, exc)
+                return
+            self._waits_for = why
 
     async def _probe(self) -> None:
         """See whether what held the run is over."""

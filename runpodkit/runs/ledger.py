@@ -86,6 +86,8 @@ class RunStatus:
     celery_tasks: int
     since: float
     ended: float | None
+    waits_for: str = ""
+    """Why queued jobs do not start, as far as the endpoint's health tells."""
 
     def count(self, *states: TrialState) -> int:
         return sum(self.counts.get(state, 0) for state in states)
@@ -149,6 +151,7 @@ class Ledger:
             celery_tasks=int(float(about.get("celery_tasks", 0))),
             since=float(about["since"]),
             ended=float(about["ended"]) if "ended" in about else None,
+            waits_for=about.get("waits_for", ""),
         )
 
     async def names(self, *, active: bool = False) -> list[str]:
@@ -185,6 +188,11 @@ class Ledger:
         text = json.dumps(replace(head, policy=policy).to_dict(), ensure_ascii=False)
         async with _errors(f"change run {name}"):
             await _reply(self._redis.hset(self._run(name), "head", text))
+
+    async def say_waits_for(self, name: str, why: str) -> None:
+        """Note why queued jobs of a run do not start; empty: they do."""
+        async with _errors(f"change run {name}"):
+            await _reply(self._redis.hset(self._run(name), "waits_for", why))
 
     async def add(self, name: str, **numbers: float) -> None:
         """Add to numbers of a run, such as `celery_tasks`."""

@@ -12,13 +12,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from runpodkit.endpoint.limits import AIR, PUBLISHED
 from runpodkit.runs.ledger import Ledger
 
-PER_SECOND = {"run": 90, "runsync": 180, "status": 180, "stream": 180, "cancel": 9}
-"""Published per 10 s: 1000 run, 2000 runsync, status and stream each, 100 cancel; a tenth less leaves air.
-
-Source: RunPod docs, "Send requests", rate limits per user and endpoint.
-"""
+PER_SECOND = {name: int(limit.per_10_s * AIR / 10) for name, limit in PUBLISHED.items() if limit.per_10_s >= 100}
+"""Of the operations that a run needs; the rarer ones have limits below one a second."""
 SHARE = 0.2
 """Of a second's requests, taken at a time: few round trips, yet other processes get theirs."""
 

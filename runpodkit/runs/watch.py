@@ -33,7 +33,7 @@ class Progress:
             dynamic_ncols=True,
             bar_format=_METER,
         )
-        self._last_reason = ""
+        self._last_reason = self._last_wait = ""
 
     def show(self, status: RunStatus) -> None:
         made = status.count(TrialState.COLLECTED, TrialState.REUSED)
@@ -55,6 +55,9 @@ class Progress:
             )
             self.say(f"held: {status.reason}; {cure}")
         self._last_reason = status.reason
+        if status.waits_for and status.waits_for != self._last_wait and not status.is_over:
+            self.say(f"jobs wait in the endpoint's queue: {status.waits_for}")
+        self._last_wait = status.waits_for
 
     def say(self, line: str) -> None:
         """A line of its own beside the bar."""

@@ -29,7 +29,7 @@ from starlette.routing import Route
 
 from runpodkit.errors import StackError
 from runpodkit.jobs import JOB_ID
-from runpodkit.simulator.queue import Queue, SimJob
+from runpodkit.simulator.queue import Queue, SimJob, Status
 from runpodkit.simulator.workers import BuiltInWorkers
 
 MAX_BODY = {"run": 10 * 2**20, "runsync": 20 * 2**20}
@@ -143,7 +143,7 @@ class Simulator:
             case "GET", "status":
                 ttl = request.query_params.get("ttl", "")
                 if re.fullmatch(r"\d{1,12}", ttl):
-                    job.ttl_s = self.queue.now_s - job.submitted_s + int(ttl) / 1000
+                    self.queue.set_ttl(job, int(ttl) / 1000)
                 return Response(job.to_wire(), media_type="application/json")
             case "GET", "stream":
                 drained, job.stream = job.stream, []
@@ -155,9 +155,10 @@ class Simulator:
                 self._advance()
                 return _json({"id": job.id, "status": job.status})
             case "POST", "retry":
+                again = job.status in (Status.FAILED, Status.TIMED_OUT)
                 self.queue.retry(job_id)
                 self._advance()
-                return _json({"id": job.id, "status": job.status})
+                return _json({"id": job.id, "status": Status.IN_QUEUE if again else job.status})
         return _not_found()
 
     async def _submit(self, request: Request, operation: str) -> Response:

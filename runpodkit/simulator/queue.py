@@ -7,6 +7,7 @@ job draws is none of its business: it hands out started jobs and is told how the
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -107,6 +108,10 @@ class Queue:
         self._waiting: deque[str] = deque()
         self._workers = {f"worker-{number}": Worker(f"worker-{number}") for number in range(workers)}
         self._later: list[tuple[float, str]] = []
+        self._deadlines: list[tuple[float, str]] = []
+        """When each job has to be looked at again, soonest first; a moment that no longer holds does no harm."""
+        self._urgent = 0
+        """Jobs waiting that are not of low priority."""
         self._new_id, self._cold_start_s, self._idle_s = new_id, cold_start_s, idle_s
         self._redispatch_s = redispatch_s
         self._counts = {"completed": 0, "failed": 0, "retried": 0}
@@ -143,7 +148,7 @@ class Queue:
         """Start as many workers as jobs wait that nobody will take; for low-priority ones alone, the first."""
         coming = sum(worker.state in ("idle", "initializing") for worker in self._workers.values())
         awake = any(worker.state != "off" for worker in self._workers.values())
-        waiting = sum(not self.jobs[job].low_priority for job in self._waiting)
+        waiting = self._urgent
         if not waiting and self._waiting and not awake:
             waiting = 1
         for worker in self._workers.values():
@@ -159,29 +164,51 @@ class Queue:
                 return
             if worker.state != "idle":
                 continue
-            job = self.jobs[self._waiting.popleft()]
+            job = self._take_next()
             worker.state, worker.since_s, worker.job = "running", self.now_s, job.id
             job.status, job.taken_s, job.worker = Status.IN_PROGRESS, self.now_s, worker.id
             job.delay_s = self.now_s - job.queued_s
+            self._look_again(self.now_s + job.execution_timeout_s, job)
             if job.input:
                 self.started.append(job)
             else:
                 self.died(job.id, worker.id)  # a worker takes an empty input for a missing one and gives up
 
     def _expire(self) -> None:
-        forgotten = []
-        for job in self.jobs.values():
+        while self._deadlines and self._deadlines[0][0] < self.now_s:
+            job = self.jobs.get(heapq.heappop(self._deadlines)[1])
+            if job is None:
+                continue
             if job.ended_s is not None:
                 if self.now_s > job.ended_s + (SYNC_RETENTION_S if job.is_sync else RETENTION_S):
-                    forgotten.append(job)
+                    del self.jobs[job.id]
             elif self.now_s > job.submitted_s + job.ttl_s:
-                forgotten.append(job)
+                self._unqueue(job)
+                del self.jobs[job.id]
             elif job.taken_s is not None and self.now_s > job.taken_s + job.execution_timeout_s:
                 self._end(job, Status.FAILED, error="executionTimeout exceeded")
-        for job in forgotten:
-            del self.jobs[job.id]
-            if job.id in self._waiting:
-                self._waiting.remove(job.id)
+
+    def _look_again(self, at_s: float, job: SimJob) -> None:
+        heapq.heappush(self._deadlines, (at_s, job.id))
+
+    # who waits
+
+    def _enqueue(self, job: SimJob, *, first: bool = False) -> None:
+        self._urgent += not job.low_priority
+        if first:
+            self._waiting.appendleft(job.id)
+        else:
+            self._waiting.append(job.id)
+
+    def _take_next(self) -> SimJob:
+        job = self.jobs[self._waiting.popleft()]
+        self._urgent -= not job.low_priority
+        return job
+
+    def _unqueue(self, job: SimJob) -> None:
+        if job.status is Status.IN_QUEUE and job.id in self._waiting:
+            self._waiting.remove(job.id)
+            self._urgent -= not job.low_priority
 
     def _redispatch(self) -> None:
         due = [job for at, job in self._later if at <= self.now_s]
@@ -189,7 +216,7 @@ class Queue:
         for job_id in due:
             job = self.jobs.get(job_id)
             if job and not job.status.is_final:
-                self._waiting.appendleft(job_id)
+                self._enqueue(job, first=True)
 
     # the client's side
 
@@ -207,7 +234,8 @@ class Queue:
             is_sync=is_sync,
         )
         self.jobs[job.id] = job
-        self._waiting.append(job.id)
+        self._enqueue(job)
+        self._look_again(job.submitted_s + job.ttl_s, job)
         return job
 
     def status(self, job_id: str) -> SimJob | None:
@@ -218,8 +246,7 @@ class Queue:
         """Cancel a queued or running job; the worker of a running one works on for nothing."""
         job = self.jobs.get(job_id)
         if job and not job.status.is_final:
-            if job_id in self._waiting:
-                self._waiting.remove(job_id)
+            self._unqueue(job)
             self._end(job, Status.CANCELLED)
         return job
 
@@ -231,15 +258,20 @@ class Queue:
             job.output = job.error = job.delay_s = job.execution_s = job.worker = None
             job.retries += 1
             self._counts["retried"] += 1
-            self._waiting.append(job_id)
+            self._enqueue(job)
         return job
 
     def purge(self) -> int:
         """Drop all queued jobs; how many there were."""
         removed = len(self._waiting)
         while self._waiting:
-            del self.jobs[self._waiting.popleft()]
+            del self.jobs[self._take_next().id]
         return removed
+
+    def set_ttl(self, job: SimJob, ttl_s: float) -> None:
+        """Let a job live `ttl_s` from now."""
+        job.ttl_s = self.now_s - job.submitted_s + ttl_s
+        self._look_again(self.now_s + ttl_s, job)
 
     def health(self) -> dict[str, dict[str, int]]:
         """As `/health` answers it."""
@@ -296,6 +328,7 @@ class Queue:
 
     def _end(self, job: SimJob, status: Status, error: str | None = None) -> None:
         job.status, job.ended_s, job.error = status, self.now_s, error
+        self._look_again(self.now_s + (SYNC_RETENTION_S if job.is_sync else RETENTION_S), job)
         if status is Status.COMPLETED:
             self._counts["completed"] += 1
         elif status is Status.FAILED:

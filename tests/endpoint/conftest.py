@@ -1,4 +1,4 @@
-"""A raw HTTP server on loopback that answers, or fails to, exactly as a test says."""
+"""A raw HTTP server on loopback that answers, or fails to, exactly as a test says; a clock that sleeping moves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ from dataclasses import dataclass, field
 import pytest
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+class Hours:
+    """A clock that a sleep moves: nothing waits, and looks under way come back first."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        for _ in range(4):
+            await asyncio.sleep(0)
+        self.now += seconds
 
 
 @dataclass
@@ -25,7 +40,7 @@ def says(status: str, body: str = "", **headers: str) -> Answer:
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body.encode())}", *lines])
+        head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body.encode())}", "Connection: close", *lines])
         writer.write(f"{head}\r\n\r\n{body}".encode())
         await writer.drain()
 

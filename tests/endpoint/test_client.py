@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,10 +12,10 @@ import httpx
 import pytest
 
 from runpodkit.endpoint.client import Endpoint, Policy
-from runpodkit.errors import JobCancelledError, JobFailedError, NotFoundError, ProtocolError, WaitTimeoutError
+from runpodkit.errors import JobCancelledError, JobError, JobFailedError, NotFoundError, ProtocolError, WaitTimeoutError
 from runpodkit.jobs import Job
 from runpodkit.simulator.app import Simulator
-from tests.endpoint.conftest import says
+from tests.endpoint.conftest import Hours, says
 
 KEY = "rpa_made_up_for_tests"
 MOCK = {"mock": {"exec_ms": 20, "bytes": 100}}
@@ -146,3 +148,108 @@ def test_a_policy_is_sent_in_milliseconds_and_bounded() -> None:
         Policy(execution_timeout_s=4)
     with pytest.raises(ValueError, match="ttl_s=604801"):
         Policy(ttl_s=604_801)
+
+
+def parts(*outputs: object, status: str) -> Any:
+    return says("200 OK", json.dumps({"status": status, "stream": [{"output": output} for output in outputs]}))
+
+
+@pytest.mark.parametrize("end", ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"])
+async def test_a_stream_gives_each_part_once_and_ends_on_every_final_status(
+    raw_server: Callable[..., Any], end: str
+) -> None:
+    final = says("200 OK", f'{{"id":"job-1","status":"{end}","error":"it broke"}}')
+    answers = [parts(1, 2, status="IN_PROGRESS"), parts(status="IN_PROGRESS"), parts("three", status=end), final]
+    seen: list[object] = []
+    async with raw_server(*answers) as raw, Endpoint(raw.url, KEY) as endpoint:
+        try:
+            async for part in endpoint.stream("job-1"):
+                seen.append(part)
+        except JobError as exc:
+            seen.append(exc.status)
+
+    assert seen == [1, 2, "three", *([] if end == "COMPLETED" else [end])]
+    assert b"GET /v2/local/stream/job-1?wait=10000 " in raw.requests[0]
+
+
+async def test_a_stream_that_is_a_bare_list_is_ended_by_the_status(raw_server: Callable[..., Any]) -> None:
+    answers = [
+        says("200 OK", '[{"metrics":{},"output":"a"}]'),
+        says("200 OK", "[]"),
+        says("200 OK", '{"id":"job-1","status":"COMPLETED"}'),
+    ]
+    async with raw_server(*answers) as raw, Endpoint(raw.url, KEY) as endpoint:
+        assert [part async for part in endpoint.stream("job-1")] == ["a"]
+
+
+async def test_a_failed_job_is_queued_again_under_its_id(endpoint: Endpoint) -> None:
+    job = await endpoint.submit({"prompt": "a pier", "steps": 0})
+    with pytest.raises(JobFailedError):
+        await endpoint.wait(job, poll_s=0.05)
+
+    again = await endpoint.retry(job)
+
+    assert (again.id, again.status) == (job.id, "IN_QUEUE")
+
+
+async def test_purging_counts_what_was_queued(endpoint: Endpoint) -> None:
+    for _ in range(5):
+        await endpoint.submit({"mock": {"exec_ms": 60_000}})
+    await asyncio.sleep(0.05)
+
+    assert await endpoint.purge_queue() == 3
+
+
+async def test_a_webhook_goes_beside_the_input(raw_server: Callable[..., Any]) -> None:
+    async with raw_server(says("200 OK", '{"id":"job-1","status":"IN_QUEUE"}')) as raw, Endpoint(raw.url, KEY) as rp:
+        await rp.submit({"prompt": "x"}, webhook="https://example.org/hook?s=1", policy=Policy(low_priority=True))
+        with pytest.raises(ValueError, match=r"webhook is not an http\(s\) address"):
+            await rp.submit({"prompt": "x"}, webhook="ftp://example.org")
+
+    (request,) = raw.requests
+    assert json.loads(request.split(b"\r\n\r\n", 1)[1]) == {
+        "input": {"prompt": "x"},
+        "policy": {"lowPriority": True},
+        "webhook": "https://example.org/hook?s=1",
+    }
+
+
+async def test_a_wait_in_the_queue_says_why() -> None:
+    asked: list[str] = []
+
+    def service(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if request.url.path.endswith("/health"):
+            return httpx.Response(200, json={"jobs": {"inQueue": 1}, "workers": {"throttled": 3}})
+        return httpx.Response(200, json={"id": "job-1", "status": "IN_QUEUE"})
+
+    clock = Hours()
+    http = httpx.MockTransport(service)
+    async with Endpoint("http://127.0.0.1/v2/local", KEY, http=http, clock=clock, sleep=clock.sleep) as endpoint:
+        with pytest.raises(WaitTimeoutError, match=r"\(3 workers are throttled: no GPU") as told:
+            await endpoint.wait(Job.from_wire('{"id":"job-1","status":"IN_QUEUE"}'), timeout_s=120)
+
+    assert told.value.why
+    assert 3 <= asked.count("/v2/local/health") <= 5  # after 10 s, every 30 s or so, and at the end
+
+
+async def test_many_jobs_are_followed_at_once_and_each_is_given_as_it_ends(endpoint: Endpoint) -> None:
+    slow = await endpoint.submit({"mock": {"exec_ms": 700}})
+    quick = await endpoint.submit({"mock": {"exec_ms": 10}})
+    broken = await endpoint.submit({"prompt": "a pier", "steps": 0})
+
+    ended = [job async for job in endpoint.follow([slow, quick.id, broken])]
+
+    assert {job.id for job in ended} == {slow.id, quick.id, broken.id}
+    assert ended[0].id != slow.id
+    assert {str(job.status) for job in ended} == {"COMPLETED", "FAILED"}
+
+
+async def test_a_handler_s_traceback_is_kept_apart_from_its_message(raw_server: Callable[..., Any]) -> None:
+    told = {"error_type": "<class 'ValueError'>", "error_message": "no such lora", "error_traceback": "Traceback …"}
+    body = json.dumps({"id": "job-1", "status": "FAILED", "error": json.dumps(told)})
+    async with raw_server(says("200 OK", body)) as raw, Endpoint(raw.url, KEY) as endpoint:
+        job = await endpoint.status("job-1")
+
+    assert (job.error, job.traceback) == ("ValueError: no such lora", "Traceback …")
+    assert "Traceback" not in repr(job)

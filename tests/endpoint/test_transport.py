@@ -87,7 +87,6 @@ async def test_silence_is_doubtful(raw_server: Callable[..., Any]) -> None:
         ("405 Method Not Allowed", ApiError),
         ("413 Payload Too Large", ApiError),
         ("422 Unprocessable Entity", ApiError),
-        ("429 Too Many Requests", RateLimitError),
         ("500 Internal Server Error", ServerError),
         ("502 Bad Gateway", ServerError),
     ],
@@ -102,6 +101,36 @@ async def test_a_refused_submission_is_told_by_its_status_and_not_repeated(
     assert type(told.value) is kind
     assert told.value.status_code == int(status[:3])
     assert len(raw.requests) == 1
+
+
+async def test_a_submission_is_sent_again_only_after_a_429_which_says_that_it_was_not_taken(
+    raw_server: Callable[..., Any],
+) -> None:
+    naps = Naps()
+    busy = says("429 Too Many Requests", "slow down", Retry_After="3")
+    async with raw_server(busy, busy, says("200 OK", QUEUED)) as raw, Endpoint(raw.url, KEY, sleep=naps) as endpoint:
+        job = await endpoint.submit({"prompt": "a pier"})
+
+    assert job.id == "job-1"
+    assert naps.taken == [3.0, 3.0]
+    assert len(raw.requests) == 3
+
+
+async def test_a_submission_that_is_refused_for_too_long_is_given_up(raw_server: Callable[..., Any]) -> None:
+    busy = says("429 Too Many Requests", "slow down", Retry_After="20")
+    async with raw_server(busy) as raw, Endpoint(raw.url, KEY, sleep=Naps()) as endpoint:
+        with pytest.raises(RateLimitError):
+            await endpoint.submit({"prompt": "a pier"})
+
+    assert len(raw.requests) <= 6
+
+
+async def test_a_cancel_is_safe_to_repeat_and_is_repeated(raw_server: Callable[..., Any]) -> None:
+    done = says("200 OK", '{"id":"job-1","status":"CANCELLED"}')
+    async with raw_server(closes, done) as raw, Endpoint(raw.url, KEY, sleep=Naps()) as endpoint:
+        assert (await endpoint.cancel("job-1")).status == "CANCELLED"
+
+    assert len(raw.requests) == 2
 
 
 @pytest.mark.parametrize(

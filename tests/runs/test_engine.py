@@ -377,3 +377,17 @@ async def test_a_run_whose_pictures_go_to_another_store_is_left_alone(bench: Ben
     assert status
     assert status.reason == "the Celery worker keeps pictures in another store than the run"
     assert bench.way.seen.count("run") == 0
+
+
+async def test_what_keeps_jobs_in_the_queue_is_told(bench: Bench) -> None:
+    await bench.enter(mock(6, exec_ms=1500), window=6)
+    stuck = httpx.Response(200, json={"jobs": {"inQueue": 6}, "workers": {"throttled": 2}})
+    bench.way.before = lambda request, n: stuck if request.url.path.endswith("/health") else None
+    driving = asyncio.create_task(drive(bench))
+    async with asyncio.timeout(20):
+        while not (status := await bench.ledger.status("run")) or not status.waits_for:
+            await asyncio.sleep(0.05)
+    await driving
+
+    assert status.waits_for == "2 workers are throttled: no GPU of the chosen type is free"
+    assert await bench.counts() == {"COLLECTED": 6}
