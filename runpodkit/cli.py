@@ -390,12 +390,33 @@ def stack(action: str, as_json: bool) -> None:
 @click.option("--port", type=click.IntRange(0, 65_535), required=True, help="0: a free one.")
 @click.option("--endpoint", default="local", show_default=True, help="The endpoint's id.")
 @click.option("--key", help="The API key to ask for; default: RUNPOD_API_KEY, else a random one is printed.")
-@click.option("--workers", type=click.IntRange(1, 1000), default=4, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 1000), help="Default: 4, or 1 with --handler.")
 @click.option("--exec-ms", type=click.IntRange(0, 3_600_000), help="A job takes at least so long.")
-def simulate(port: int, endpoint: str, key: str | None, workers: int, exec_ms: int | None) -> None:
+@click.option("--no-limits", is_flag=True, help="Take any number of requests; RunPod does not.")
+@click.option(
+    "--handler",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Your own worker, a file that calls runpod.serverless.start, instead of the built-in ones.",
+)
+@click.option(
+    "--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What goes wrong how often (TOML)."
+)
+def simulate(
+    port: int,
+    endpoint: str,
+    key: str | None,
+    workers: int | None,
+    exec_ms: int | None,
+    no_limits: bool,
+    handler: Path | None,
+    faults: Path | None,
+) -> None:
     """Stand in for RunPod on this machine until interrupted."""
-    from runpodkit.simulator.app import serve
+    from runpodkit.simulator.faults import FaultTable
+    from runpodkit.simulator.server import serve
 
+    table = FaultTable.read(faults) if faults else None
+    count = workers or (1 if handler else 4)
     key = key or os.environ.get("RUNPOD_API_KEY")
     shown = ""
     if not key:
@@ -404,9 +425,20 @@ def simulate(port: int, endpoint: str, key: str | None, workers: int, exec_ms: i
 
     def ready(bound: int) -> None:
         click.echo(f"{shown}RUNPOD_URL=http://127.0.0.1:{bound}/v2/{endpoint}/run")
-        click.echo(f"{workers} workers, until Ctrl-C", err=True)
+        of = f" of {handler}" if handler else ""
+        click.echo(f"{count} worker{'s' if count > 1 else ''}{of}, until Ctrl-C", err=True)
 
-    serve(port=port, endpoint_id=endpoint, api_key=key, workers=workers, exec_ms=exec_ms, ready=ready)
+    serve(
+        port=port,
+        endpoint_id=endpoint,
+        api_key=key,
+        workers=count,
+        exec_ms=exec_ms,
+        limits=not no_limits,
+        handler=handler,
+        faults=table,
+        ready=ready,
+    )
 
 
 @main.command()

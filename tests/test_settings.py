@@ -48,7 +48,7 @@ def test_nothing_configured_is_a_working_state(tmp_path):
     assert settings.address() is None
     assert not settings.has_bucket
     assert settings.env_file is None
-    assert settings.dialect == "native"
+    assert settings.dialect is None
     assert settings.home == tmp_path / "home"
 
 

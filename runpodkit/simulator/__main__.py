@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from runpodkit.errors import ConfigError, StackError
-from runpodkit.simulator.app import serve
+from runpodkit.simulator.server import serve
 
 
 def main() -> None:

@@ -8,28 +8,32 @@ many requests.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hmac
 import json
 import re
 import secrets
-import socket
 import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from runpodkit.errors import StackError
 from runpodkit.jobs import JOB_ID
+from runpodkit.simulator.faults import RAISED, Faults, FaultTable
+from runpodkit.simulator.handler_processes import HandlerProcesses
 from runpodkit.simulator.queue import Queue, SimJob, Status
+from runpodkit.simulator.waiting import Moves
+from runpodkit.simulator.webhooks import Webhooks
+from runpodkit.simulator.worker_routes import WorkerRoutes
 from runpodkit.simulator.workers import BuiltInWorkers
 
 MAX_BODY = {"run": 10 * 2**20, "runsync": 20 * 2**20}
@@ -51,41 +55,92 @@ class Simulator:
         exec_s: float = 0.0,
         cold_start_s: float = 0.3,
         limits: bool = True,
+        handler: Path | None = None,
+        faults: FaultTable | None = None,
+        webhooks: Webhooks | None = None,
+        broken: Callable[[StackError], None] = lambda error: None,
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         random_seed: Callable[[], int] = lambda: secrets.randbelow(2**32),
     ) -> None:
-        self.queue = Queue(workers, new_id=new_id, cold_start_s=cold_start_s)
+        """
+        Args:
+            workers: Built-in ones, or processes of `handler`.
+            exec_s: A job of a built-in worker takes at least so long.
+            limits: Whether the published rate limits hold.
+            handler: A file that calls `runpod.serverless.start`; `listens` starts it.
+            faults: What goes wrong how often.
+            broken: Told when the handler cannot be kept running.
+        """
+        self.queue = Queue(0 if handler else workers, new_id=new_id, cold_start_s=cold_start_s)
         self.requests: Counter[str] = Counter()
         """Requests by operation, refused ones included."""
         self._endpoint_id, self._api_key, self._clock, self._limits = endpoint_id, api_key, clock, limits
         self._windows: dict[str, tuple[int, int]] = {}
-        self._finals: dict[str, asyncio.Event] = {}
+        self._moves, self._told = Moves(), 0
+        self._faults = Faults(faults) if faults else None
+        self._webhooks = webhooks or Webhooks()
+        self._handler, self._handlers, self._broken = handler, workers, broken
+        self._processes: HandlerProcesses | None = None
+        self._worker_key = secrets.token_urlsafe(24)
         self._timer: asyncio.TimerHandle | None = None
         self._workers = BuiltInWorkers(
             workers, ended=self._on_ended, died=self._on_died, random_seed=random_seed, exec_s=exec_s
         )
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         """The ASGI application."""
 
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
-            self._workers.warm()
+            if not self._handler:
+                self._workers.warm()
             yield
             if self._timer:
                 self._timer.cancel()
+            await self._webhooks.aclose()
             await self._workers.aclose()
 
         path = "/v2/{endpoint}/{operation}"
         methods = ["GET", "POST"]
-        return Starlette(
+        workers = WorkerRoutes(
+            self.queue,
+            endpoint_id=self._endpoint_id,
+            key=self._worker_key,
+            advance=self._advance,
+            moves=self._moves,
+            stop_worker=self._on_stop_asked,
+        )
+        app = Starlette(
             routes=[
+                *workers.routes(),
                 Route(path, self._operation, methods=methods),
                 Route(f"{path}/{{job}}", self._job, methods=methods),
             ],
             lifespan=lifespan,
         )
+        return self._faults.around(app) if self._faults else app
+
+    def listens(self, port: int) -> None:
+        """Requests are taken on this port of 127.0.0.1 from now on: start the handler, if there is one."""
+        if self._handler:
+            self._processes = HandlerProcesses(
+                self._handler,
+                self._handlers,
+                url=f"http://127.0.0.1:{port}/v2/{self._endpoint_id}",
+                key=self._worker_key,
+                died=self._on_process_died,
+                broken=self._broken,
+            )
+            self._processes.start()
+
+    async def end(self) -> None:
+        """Answer every request that is held, so that the server can end, and end the handler."""
+        if self._processes:
+            self._processes.terminate()  # first, or it would ask again
+        self._moves.end()
+        if self._processes:
+            await self._processes.aclose()
 
     # time
 
@@ -95,8 +150,12 @@ class Simulator:
         while self.queue.started:
             self._workers.start(self.queue.started.popleft())
         while self.queue.ended:
-            if event := self._finals.pop(self.queue.ended.popleft().id, None):
-                event.set()
+            job = self.queue.ended.popleft()
+            if job.status is not Status.CANCELLED:  # nobody has seen a webhook for one of those
+                self._webhooks.tell(job)
+        if self.queue.changes != self._told:
+            self._told = self.queue.changes
+            self._moves.tell()
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -107,8 +166,33 @@ class Simulator:
 
     def _on_ended(self, job: SimJob, worker: str, output: bytes | None, error: str | None) -> None:
         self.queue.advance(self._clock())
-        self.queue.done(job.id, worker, output, error)
+        match self._faults.of_job() if self._faults else None:
+            case "no output" | "error list":
+                self.queue.done(job.id, worker, None)
+            case "failed":
+                self.queue.done(job.id, worker, None, RAISED)
+            case "died":
+                self.queue.died(job.id, worker)
+            case "hangs":
+                self.queue.hang(worker)
+            case "late progress":  # it overwrites the end, as users report
+                self.queue.progress(job.id, worker, b'"step 20/20"')
+                self.queue.hang(worker)
+            case "unknown status":
+                self.queue.done(job.id, worker, output, error)
+                job.odd_status = "ARCHIVED"
+            case _:
+                self.queue.done(job.id, worker, output, error)
         self._advance()
+
+    def _on_process_died(self, worker: str) -> None:
+        self.queue.advance(self._clock())
+        self.queue.lost(worker)
+        self._advance()
+
+    def _on_stop_asked(self, worker: str) -> None:
+        if self._processes:
+            self._processes.stop_worker(worker)
 
     def _on_died(self, job: SimJob, worker: str) -> None:
         self.queue.advance(self._clock())
@@ -145,7 +229,13 @@ class Simulator:
                 if re.fullmatch(r"\d{1,12}", ttl):
                     self.queue.set_ttl(job, int(ttl) / 1000)
                 return Response(job.to_wire(), media_type="application/json")
+            case "GET" | "POST", "status-sync":
+                await self._moves.until(lambda: job.status.is_final, _wait_s(request, 90, 90), request.is_disconnected)
+                return Response(job.to_wire(), media_type="application/json")
             case "GET", "stream":
+                await self._moves.until(
+                    lambda: bool(job.stream) or job.status.is_final, _wait_s(request, 10, 300), request.is_disconnected
+                )
                 drained, job.stream = job.stream, []
                 parts = b",".join(b'{"output":%s}' % part for part in drained)
                 body = b'{"status":"%s","stream":[%s]}' % (job.status.encode(), parts)
@@ -174,18 +264,18 @@ class Simulator:
             return _json({"error": "request body is not JSON"}, 400)
         if problem := _problem(asked):
             return _json({"error": problem}, 400)
-        job = self.queue.submit(asked["input"], asked.get("policy"), is_sync=operation == "runsync")
+        job = self.queue.submit(
+            asked["input"],
+            asked.get("policy"),
+            is_sync=operation == "runsync",
+            webhook=asked.get("webhook"),
+            s3_config=asked.get("s3Config"),
+        )
         if operation == "run":
             self._advance()
             return _json({"id": job.id, "status": "IN_QUEUE"})
-        wait = request.query_params.get("wait", "90000")
-        wait_ms = min(300_000, max(1_000, int(wait))) if re.fullmatch(r"\d{1,9}", wait) else 90_000
-        ended = self._finals[job.id] = asyncio.Event()
         self._advance()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_ms / 1000):
-                await ended.wait()
-        self._finals.pop(job.id, None)
+        await self._moves.until(lambda: job.status.is_final, _wait_s(request, 90, 300), request.is_disconnected)
         return Response(job.to_wire(), media_type="application/json")
 
     def _refusal(self, request: Request, operation: str) -> Response | None:
@@ -211,6 +301,10 @@ def _problem(asked: Any) -> str | None:
     """Why a request body is malformed; None if it is not."""
     if not isinstance(asked, dict) or not isinstance(asked.get("input"), dict):
         return "input is required and must be an object"
+    if not isinstance(asked.get("webhook"), str | None):
+        return "webhook must be an address"
+    if not isinstance(asked.get("s3Config"), dict | None):
+        return "s3Config must be an object"
     policy = asked.get("policy")
     if policy is None:
         return None
@@ -223,6 +317,12 @@ def _problem(asked: Any) -> str | None:
     return None
 
 
+def _wait_s(request: Request, usual_s: float, most_s: float) -> float:
+    """How long the client lets its line be held, `wait` in milliseconds."""
+    wait = request.query_params.get("wait", "")
+    return min(most_s, max(1.0, int(wait) / 1000)) if re.fullmatch(r"\d{1,9}", wait) else usual_s
+
+
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = json.dumps(value, separators=(",", ":")).encode()
     return Response(content, status, headers, media_type="application/json")
@@ -230,63 +330,3 @@ def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 def _not_found() -> Response:
     return _json({"message": "Not Found"}, 404)
-
-
-class _Server(uvicorn.Server):
-    """Says when it listens."""
-
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._listening = listening
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._listening()
-
-
-def serve(
-    *,
-    port: int,
-    endpoint_id: str = "local",
-    api_key: str,
-    workers: int = 4,
-    exec_ms: int | None = None,
-    cold_start_s: float = 0.3,
-    limits: bool = True,
-    ready: Callable[[int], None] | None = None,
-) -> None:
-    """Serve on 127.0.0.1 until SIGTERM or SIGINT.
-
-    Args:
-        port: 0 for a free one.
-        ready: Told the port once requests are taken.
-
-    Raises:
-        StackError: the port is taken.
-    """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-    except OSError as exc:
-        listener.close()
-        raise StackError(
-            "simulator",
-            f"port {port} on 127.0.0.1 is taken ({exc.strerror})",
-            "Choose another --port, or 0 for a free one",
-        ) from exc
-    bound: int = listener.getsockname()[1]
-    simulator = Simulator(
-        endpoint_id=endpoint_id,
-        api_key=api_key,
-        workers=workers,
-        exec_s=(exec_ms or 0) / 1000,
-        cold_start_s=cold_start_s,
-        limits=limits,
-    )
-    config = uvicorn.Config(
-        simulator.app(), log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=75
-    )
-    with contextlib.suppress(KeyboardInterrupt):
-        _Server(config, lambda: ready(bound) if ready else None).run(sockets=[listener])

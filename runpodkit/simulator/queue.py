@@ -15,6 +15,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+MAX_OUTPUT, MAX_SYNC_OUTPUT = 10 * 2**20, 20 * 2**20
+"""Bytes of a result that the platform takes from a worker, as far as its users report."""
+STOP_AGAIN_S = 2.0
+SILENCE_S = 45.0
+"""A worker process that is not heard of so long counts as dead; RunPod takes 40 to 50 s."""
 RETENTION_S, SYNC_RETENTION_S = 30 * 60.0, 60.0
 DEFAULT_EXECUTION_S, DEFAULT_TTL_S = 600.0, 86_400.0
 DIED_TWICE = "job timed out after 1 retries"
@@ -44,6 +49,11 @@ class SimJob:
     ttl_s: float = DEFAULT_TTL_S
     low_priority: bool = False
     is_sync: bool = False
+    webhook: str | None = None
+    s3_config: dict[str, Any] | None = None
+    """Handed to the worker as it came; nothing more."""
+    odd_status: str | None = None
+    """A status of the future, which the service says instead of its own."""
     status: Status = Status.IN_QUEUE
     queued_s: float = 0.0
     """Since when it waits: its submission, or its latest re-dispatch."""
@@ -60,7 +70,7 @@ class SimJob:
 
     def to_wire(self) -> bytes:
         """The job object as `/status` answers it."""
-        head: dict[str, Any] = {"id": self.id, "status": self.status}
+        head: dict[str, Any] = {"id": self.id, "status": self.odd_status or self.status}
         if self.delay_s is not None:
             head["delayTime"] = round(self.delay_s * 1000)
         if self.execution_s is not None:
@@ -86,6 +96,17 @@ class Worker:
     job: str | None = None
 
 
+@dataclass(slots=True)
+class WorkerProcess:
+    """A handler in a process of its own, which takes its jobs itself."""
+
+    id: str
+    heard_s: float
+    jobs: set[str] = field(default_factory=set)
+    to_stop: dict[str, float] = field(default_factory=dict)
+    """Jobs that ended under its hands → when to tell it (again): told too early, its SDK does not know them yet."""
+
+
 class Queue:
     """One endpoint's queue and workers."""
 
@@ -105,8 +126,11 @@ class Queue:
         """Jobs that workers took since somebody last emptied this."""
         self.ended: deque[SimJob] = deque()
         """Jobs that reached a final status since somebody last emptied this."""
+        self.changes = 0
+        """Grows with whatever somebody may be waiting for."""
         self._waiting: deque[str] = deque()
         self._workers = {f"worker-{number}": Worker(f"worker-{number}") for number in range(workers)}
+        self._processes: dict[str, WorkerProcess] = {}
         self._later: list[tuple[float, str]] = []
         self._deadlines: list[tuple[float, str]] = []
         """When each job has to be looked at again, soonest first; a moment that no longer holds does no harm."""
@@ -121,6 +145,11 @@ class Queue:
     def advance(self, now_s: float) -> None:
         """Move the queue to `now_s`; earlier than before changes nothing."""
         self.now_s = max(self.now_s, now_s)
+        for process in list(self._processes.values()):
+            if self.now_s > process.heard_s + SILENCE_S:
+                self.lost(process.id)
+            elif any(at <= self.now_s for at in process.to_stop.values()):
+                self.changes += 1
         self._redispatch()
         self._expire()
         self._wake()
@@ -135,6 +164,14 @@ class Queue:
     def next_s(self) -> float | None:
         """When something happens by itself; None if nothing will."""
         moments = [at for at, _ in self._later]
+        moments += [process.heard_s + SILENCE_S + 0.001 for process in self._processes.values()]
+        moments += [at for process in self._processes.values() for at in process.to_stop.values() if at > self.now_s]
+        moments += [
+            job.taken_s + job.execution_timeout_s
+            for process in self._processes.values()
+            for job_id in process.jobs
+            if (job := self.jobs.get(job_id)) and job.taken_s is not None
+        ]
         for worker in self._workers.values():
             if worker.state == "initializing":
                 moments.append(worker.since_s + self._cold_start_s)
@@ -186,6 +223,7 @@ class Queue:
                 self._unqueue(job)
                 del self.jobs[job.id]
             elif job.taken_s is not None and self.now_s > job.taken_s + job.execution_timeout_s:
+                self._stop(job)
                 self._end(job, Status.FAILED, error="executionTimeout exceeded")
 
     def _look_again(self, at_s: float, job: SimJob) -> None:
@@ -195,6 +233,7 @@ class Queue:
 
     def _enqueue(self, job: SimJob, *, first: bool = False) -> None:
         self._urgent += not job.low_priority
+        self.changes += 1
         if first:
             self._waiting.appendleft(job.id)
         else:
@@ -220,7 +259,15 @@ class Queue:
 
     # the client's side
 
-    def submit(self, input: dict[str, Any], policy: dict[str, Any] | None = None, *, is_sync: bool = False) -> SimJob:
+    def submit(
+        self,
+        input: dict[str, Any],
+        policy: dict[str, Any] | None = None,
+        *,
+        is_sync: bool = False,
+        webhook: str | None = None,
+        s3_config: dict[str, Any] | None = None,
+    ) -> SimJob:
         """Take a job in.  `policy` in RunPod's spelling, milliseconds, already checked."""
         policy = policy or {}
         job = SimJob(
@@ -232,6 +279,8 @@ class Queue:
             ttl_s=policy.get("ttl", DEFAULT_TTL_S * 1000) / 1000,
             low_priority=bool(policy.get("lowPriority", False)),
             is_sync=is_sync,
+            webhook=webhook,
+            s3_config=s3_config,
         )
         self.jobs[job.id] = job
         self._enqueue(job)
@@ -247,6 +296,7 @@ class Queue:
         job = self.jobs.get(job_id)
         if job and not job.status.is_final:
             self._unqueue(job)
+            self._stop(job)
             self._end(job, Status.CANCELLED)
         return job
 
@@ -276,6 +326,7 @@ class Queue:
     def health(self) -> dict[str, dict[str, int]]:
         """As `/health` answers it."""
         states = [worker.state for worker in self._workers.values()]
+        states += ["running" if process.jobs else "idle" for process in self._processes.values()]
         idle = states.count("idle")
         return {
             "jobs": {
@@ -297,9 +348,76 @@ class Queue:
 
     # the worker's side
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that nobody has taken."""
+        return len(self._waiting)
+
+    def heard(self, worker_id: str) -> WorkerProcess:
+        """A worker process shows that it is alive; the first time it joins the endpoint."""
+        process = self._processes.setdefault(worker_id, WorkerProcess(worker_id, self.now_s))
+        process.heard_s = self.now_s
+        return process
+
+    def take(self, worker_id: str, most: int = 1, *, busy: bool = False) -> list[SimJob]:
+        """Jobs for a worker process that asks for them.
+
+        Args:
+            busy: Whether it says that it works on others still.  One that does not has let go of what
+                it had: a job it never reported on stays IN_PROGRESS until its execution timeout.
+        """
+        process = self.heard(worker_id)
+        if not busy:
+            process.jobs.clear()
+            process.to_stop.clear()
+        taken: list[SimJob] = []
+        while self._waiting and len(taken) < most:
+            job = self._take_next()
+            job.status, job.taken_s, job.worker = Status.IN_PROGRESS, self.now_s, worker_id
+            job.delay_s = self.now_s - job.queued_s
+            self._look_again(self.now_s + job.execution_timeout_s, job)
+            if not job.input:
+                self.died(job.id, worker_id)
+                continue
+            process.jobs.add(job.id)
+            taken.append(job)
+        return taken
+
+    def progress(self, job_id: str, worker_id: str, output: bytes) -> None:
+        """A handler says how far it is; after the end that changes nothing."""
+        job = self.jobs.get(job_id)
+        if job and job.status is Status.IN_PROGRESS and job.worker == worker_id:
+            job.output = output
+
+    def chunk(self, job_id: str, worker_id: str, output: bytes) -> None:
+        """A generator handler yields a part."""
+        job = self.jobs.get(job_id)
+        if job and job.status is Status.IN_PROGRESS and job.worker == worker_id:
+            job.stream.append(output)
+            self.changes += 1
+
+    def lost(self, worker_id: str) -> None:
+        """A worker process is gone, and with it whatever it had: those jobs go to another, once."""
+        process = self._processes.pop(worker_id, None)
+        for job_id in process.jobs if process else ():
+            self.died(job_id, worker_id)
+
+    def jobs_to_stop(self, worker_id: str) -> list[str]:
+        """What a worker process is to let go of; told every two seconds until it has."""
+        process = self.heard(worker_id)
+        told = [job_id for job_id, at in process.to_stop.items() if at <= self.now_s]
+        process.to_stop |= dict.fromkeys(told, self.now_s + STOP_AGAIN_S)
+        return told
+
+    def _stop(self, job: SimJob) -> None:
+        process = self._processes.get(job.worker or "")
+        if process and job.id in process.jobs:
+            process.to_stop[job.id] = self.now_s
+            self.changes += 1
+
     def done(self, job_id: str, worker_id: str, output: bytes | None, error: str | None = None) -> None:
-        """A worker ended a job: with output (JSON) or an error.  What was ended meanwhile stays ended."""
-        self._free(worker_id)
+        """A worker ended a job: with output (JSON), an error, or both.  What was ended meanwhile stays ended."""
+        self._free(worker_id, job_id)
         job = self.jobs.get(job_id)
         if job is None or job.status is not Status.IN_PROGRESS or job.worker != worker_id:
             return
@@ -309,7 +427,7 @@ class Queue:
 
     def died(self, job_id: str, worker_id: str) -> None:
         """The worker of a job died: once the job goes to another, then it FAILED."""
-        self._free(worker_id, state="off")
+        self._free(worker_id, job_id, state="off")
         job = self.jobs.get(job_id)
         if job is None or job.status is not Status.IN_PROGRESS or job.worker != worker_id:
             return
@@ -317,17 +435,27 @@ class Queue:
         if job.retries:
             self._end(job, Status.FAILED, error=DIED_TWICE)
             return
-        job.retries, job.status, job.taken_s = 1, Status.IN_QUEUE, None
+        job.retries, job.status, job.taken_s, job.output = 1, Status.IN_QUEUE, None, None
         job.queued_s = self.now_s
         self._counts["retried"] += 1
         self._later.append((self.now_s + self._redispatch_s, job_id))
 
-    def _free(self, worker_id: str, state: str = "idle") -> None:
-        worker = self._workers[worker_id]
+    def hang(self, worker_id: str) -> None:
+        """A worker reports nothing and takes the next job: its last one stays IN_PROGRESS until its bound."""
+        self._free(worker_id, "")
+
+    def _free(self, worker_id: str, job_id: str, state: str = "idle") -> None:
+        if process := self._processes.get(worker_id):
+            process.jobs.discard(job_id)
+            process.to_stop.pop(job_id, None)
+        worker = self._workers.get(worker_id)
+        if worker is None:
+            return
         worker.state, worker.since_s, worker.job = state, self.now_s, None
 
     def _end(self, job: SimJob, status: Status, error: str | None = None) -> None:
         job.status, job.ended_s, job.error = status, self.now_s, error
+        self.changes += 1
         self._look_again(self.now_s + (SYNC_RETENTION_S if job.is_sync else RETENTION_S), job)
         if status is Status.COMPLETED:
             self._counts["completed"] += 1

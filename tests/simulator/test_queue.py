@@ -236,3 +236,105 @@ class AnyOrder(RuleBasedStateMachine):
 
 AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestAnyOrder = AnyOrder.TestCase
+
+
+def test_a_worker_process_takes_what_waits_and_its_result_ends_the_job() -> None:
+    queue = new_queue(0)
+    job = queue.submit({"prompt": "x"})
+    queue.advance(3.0)
+
+    assert queue.take("w-1") == [job]
+    assert queue.take("w-2") == []
+    assert wire(job) == {"id": "job-1", "status": "IN_PROGRESS", "delayTime": 3000, "workerId": "w-1"}
+    assert queue.health()["workers"] | {} == {
+        "idle": 1, "initializing": 0, "ready": 1, "running": 1, "throttled": 0, "unhealthy": 0,
+    }  # fmt: skip
+    queue.progress("job-1", "w-1", b'"step 1"')
+    assert wire(job)["output"] == "step 1"
+    queue.advance(5.0)
+    queue.done("job-1", "w-1", b'{"ok":1}')
+    queue.progress("job-1", "w-1", b'"late"')
+    assert (wire(job)["status"], wire(job)["output"], wire(job)["executionTime"]) == ("COMPLETED", {"ok": 1}, 2000)
+
+
+def test_a_worker_process_takes_several_jobs_at_once_in_order() -> None:
+    queue = new_queue(0)
+    jobs = [queue.submit({"n": n + 1}) for n in range(5)]
+
+    assert queue.take("w-1", 3) == jobs[:3]
+    assert queue.take("w-1", 3, busy=True) == jobs[3:]
+
+
+def test_an_empty_input_kills_two_worker_processes_and_then_fails() -> None:
+    queue = new_queue(0, redispatch_s=1.0)
+    job = queue.submit({})
+
+    assert queue.take("w-1") == []
+    queue.advance(1.0)
+    assert queue.take("w-2") == []
+    assert (job.status, job.error, job.retries) == (Status.FAILED, DIED_TWICE, 1)
+
+
+@pytest.mark.parametrize("how", ["dies", "falls silent"])
+def test_the_job_of_a_lost_worker_process_goes_to_the_next_with_its_delay_counted_anew(how: str) -> None:
+    queue = new_queue(0, redispatch_s=1.0)
+    job = queue.submit({"prompt": "x"})
+    queue.take("w-1")
+
+    if how == "dies":
+        queue.lost("w-1")
+    else:
+        queue.advance(46.0)
+    lost_at = queue.now_s
+    queue.advance(lost_at + 1.0)
+    queue.done("job-1", "w-1", b"{}")  # too late: it is another's by now
+
+    assert queue.take("w-2") == [job]
+    assert (job.retries, job.delay_s, job.status) == (1, 1.0, Status.IN_PROGRESS)
+
+
+def test_a_ping_keeps_a_worker_process_alive() -> None:
+    queue = new_queue(0)
+    job = queue.submit({"prompt": "x"})
+    queue.take("w-1")
+
+    for at in range(10, 400, 10):
+        queue.advance(float(at))
+        queue.heard("w-1")
+
+    assert (job.status, job.retries) == (Status.IN_PROGRESS, 0)
+
+
+@pytest.mark.parametrize("end", ["cancelled", "out of time"])
+def test_a_worker_process_hears_again_and_again_which_job_to_stop_until_it_lets_go(end: str) -> None:
+    queue = new_queue(0)
+    queue.submit({"prompt": "x"}, {"executionTimeout": 5000})
+    queue.take("w-1")
+    if end == "cancelled":
+        queue.cancel("job-1")
+    else:
+        queue.advance(5.1)
+
+    assert queue.jobs_to_stop("w-1") == ["job-1"]
+    assert queue.jobs_to_stop("w-1") == []
+    queue.advance(queue.now_s + 2.0)
+    assert queue.jobs_to_stop("w-1") == ["job-1"]
+    queue.take("w-1", busy=False)
+    queue.advance(queue.now_s + 2.0)
+    assert queue.jobs_to_stop("w-1") == []
+
+
+def test_a_job_that_was_never_reported_on_stays_in_progress_until_its_bound() -> None:
+    queue = new_queue(0)
+    job = queue.submit({"prompt": "x"})
+    queue.take("w-1")
+
+    queue.take("w-1", busy=False)
+    queue.heard("w-1")
+    for at in range(0, 601, 30):
+        queue.advance(float(at))
+        queue.heard("w-1")
+    assert job.status is Status.IN_PROGRESS
+    queue.advance(600.1)
+
+    assert (job.status, job.error) == (Status.FAILED, "executionTimeout exceeded")
