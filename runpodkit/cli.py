@@ -442,11 +442,60 @@ def simulate(
 
 
 @main.command()
+@click.option("--remove", is_flag=True, help="Forget the stored key.")
+@click.option("--url", help="The endpoint, as the console shows it; asked for if it is not given.")
+def login(remove: bool, url: str | None) -> None:
+    """Store your RunPod API key for this user, in a file that only you can read.
+
+    Without a terminal the key is read from stdin.
+    """
+    from runpodkit.settings import LOGIN_FILE, Settings, remove_login, store_login
+
+    home = Settings.load().home
+    if remove:
+        click.echo(f"forgotten: {home / LOGIN_FILE}" if remove_login(home) else "no key is stored")
+        return
+    asked = sys.stdin.isatty()
+    key = click.prompt("RunPod API key (hidden)", hide_input=True) if asked else sys.stdin.readline()
+    if url is None and asked:
+        url = click.prompt("Endpoint URL or id (empty: name it in rk.connect)", default="", show_default=False)
+    where = store_login(home, key, url or None)
+    click.echo(f"stored in {where}", err=True)
+    if url:
+        _check_login()
+
+
+def _check_login() -> None:
+    """Say at once whether the key opens the endpoint; asking costs nothing."""
+    import asyncio
+
+    from runpodkit.endpoint.client import Endpoint
+    from runpodkit.runs.checks import attempt, endpoint_answers
+    from runpodkit.settings import Settings
+
+    address = Settings.load().address()
+    if address is None:
+        return
+
+    async def ask() -> bool:
+        async with Endpoint(address.url, address.api_key) as endpoint:
+            tried = await attempt("endpoint", lambda: endpoint_answers(endpoint, simulated=address.is_simulated))
+        click.echo(f"{'ok  ' if tried.ok else 'FAIL'} {tried.what}: {tried.detail}")
+        if tried.cure:
+            click.echo(f"     {tried.cure}")
+        return tried.ok
+
+    if not asyncio.run(ask()):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--picture", is_flag=True, help="Draw one picture as well; on a live endpoint that is paid for.")
 @click.option("--json", "as_json", is_flag=True)
-def check(as_json: bool) -> None:
-    """Try every part: endpoint and key, Redis, store."""
+def check(picture: bool, as_json: bool) -> None:
+    """Try every part: key and endpoint, dialect, price, Redis, store; say what to do where one fails."""
     kit = _quiet_kit()
-    checks = kit.check()
+    checks = kit.check(picture=picture)
     if as_json:
         rows = [{"what": item.what, "ok": item.ok, "detail": item.detail, "cure": item.cure} for item in checks]
         click.echo(json.dumps({"connected": kit.line, "checks": rows}, ensure_ascii=False))

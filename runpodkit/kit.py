@@ -15,7 +15,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,8 @@ from runpodkit.endpoint.follow import Pace
 from runpodkit.endpoint.keys import trial_key
 from runpodkit.errors import ConfigError, JobFailedError, RunConflictError, RunHeldError, RunpodkitError, StoreError
 from runpodkit.params import ImageParams
+from runpodkit.runs import checks
+from runpodkit.runs.checks import Check
 from runpodkit.runs.dispatch import Dispatcher
 from runpodkit.runs.engine import Engine
 from runpodkit.runs.inputs import with_stored_images
@@ -51,16 +53,6 @@ if TYPE_CHECKING:
 
 CONFIRM_TRIALS = 500
 STAND_IN = "simulator"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of `Kit.check()`: what was tried, whether it works, and the cure if not."""
-
-    what: str
-    ok: bool
-    detail: str
-    cure: str = ""
 
 
 class Kit:
@@ -345,24 +337,37 @@ class Kit:
 
         return ParamsForm(self)
 
-    async def _check(self) -> list[Check]:
-        """Try every part: endpoint and key, Redis, the store by writing and reading."""
-        checks = [await self._try("endpoint", self._check_endpoint), await self._try("Redis", self._check_redis)]
-        return [*checks, await self._try("store", self._check_store)]
+    async def _check(self, *, picture: bool = False) -> list[Check]:
+        """Try every part: key and endpoint, dialect, price, Redis, the store by writing, reading and its links.
+
+        Args:
+            picture: Draw one as well; on a live endpoint that is paid for.
+        """
+
+        async def dialect() -> str:
+            return checks.dialect_known(self.dialect, chosen=bool(self.settings.dialect))
+
+        async def price() -> str:
+            return checks.price_known(self.dialect, self.gpu, simulated=self.simulated)
+
+        tried = [
+            await checks.attempt("endpoint", lambda: checks.endpoint_answers(self.endpoint, simulated=self.simulated)),
+            await checks.attempt("dialect", dialect),
+            await checks.attempt("price", price),
+            await checks.attempt("Redis", self._check_redis),
+            await checks.attempt("store", lambda: checks.store_keeps(self.store)),
+        ]
+        if picture and all(check.ok for check in tried):
+            tried.append(
+                await checks.attempt(
+                    "picture",
+                    lambda: checks.picture_drawn(lambda: self._generate("a red apple on a table")),
+                    "`runpodkit dialects` lists how workers spell things, `runpodkit dialect try` shows what is sent",
+                )
+            )
+        return tried
 
     check, acheck = both_ways(_check)
-
-    async def _try(self, what: str, attempt: Any) -> Check:
-        try:
-            return Check(what, True, await attempt())
-        except RunpodkitError as exc:
-            return Check(what, False, str(exc), getattr(exc, "cure", ""))
-
-    async def _check_endpoint(self) -> str:
-        health = await self.endpoint.health()
-        trouble = f"; {health.trouble}" if health.trouble else ""
-        mode = "SIMULATOR" if self.simulated else "LIVE"
-        return f"{mode}, {health.workers} workers, {health.in_queue} jobs in queue{trouble}"
 
     async def _check_redis(self) -> str:
         await self.ledger.ping()
@@ -370,19 +375,6 @@ class Kit:
             return "embedded, append-only file on"
         warnings = await asyncio.to_thread(stack.check_foreign_redis, self.settings.redis_url.get_secret_value())
         return "; ".join(["REDIS_URL answers", *warnings])
-
-    async def _check_store(self) -> str:
-        def there_and_back() -> str:
-            key, data = f"check/{secrets.token_hex(8)}.txt", secrets.token_bytes(16)
-            self.store.put(key, data)
-            try:
-                if self.store.get(key) != data:
-                    raise StoreError("what was written is not what is read back")
-            finally:
-                self.store.delete(key)
-            return f"{self.store.describe}: written, read, deleted"
-
-        return await asyncio.to_thread(there_and_back)
 
     def where(self) -> dict[str, str]:
         """Where everything is: endpoint, Redis, store, logs, and which `.env` was read.  No keys."""

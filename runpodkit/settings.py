@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,6 +25,8 @@ from runpodkit.logs import hide
 RUNPOD_HOST = "api.runpod.ai"
 YANDEX_URL = "https://storage.yandexcloud.net"
 _OPERATIONS = ("run", "runsync", "status", "stream", "cancel", "retry", "purge-queue", "health")
+LOGIN_FILE = "login.env"
+"""In the home folder of runpodkit: what `runpodkit login` stores, the last place that is looked at."""
 _BARE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{4,127}")
 _ID_IN_URL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
@@ -115,7 +118,8 @@ class Settings(BaseSettings):
     def load(cls, start: Path | None = None, **overrides: Any) -> Settings:
         """Read the environment, then the nearest `.env` at or above `start` (default: the working folder).
 
-        The environment wins over `.env`; `overrides`, by the same names, win over both.
+        The environment wins over `.env`, and that over what `runpodkit login` stored; `overrides`, by the same
+        names, win over all.
 
         Raises:
             ConfigError: a value is malformed, or the `.env` cannot be read or may be written by others.
@@ -127,6 +131,9 @@ class Settings(BaseSettings):
         env_file = find_env_file(start or Path.cwd())
         try:
             settings = cls(_env_file=env_file, **{"RUNPODKIT_ENV_FILE": env_file, **overrides})
+            if login_file := _login_file(settings.home):
+                files = (login_file, env_file) if env_file else login_file
+                settings = cls(_env_file=files, **{"RUNPODKIT_ENV_FILE": env_file, **overrides})
         except ValidationError as exc:
             first = exc.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0]) if first["loc"] else "settings"
@@ -135,7 +142,8 @@ class Settings(BaseSettings):
             raise ConfigError(f"{env_file} is not UTF-8 text: save it as UTF-8") from None
         except OSError as exc:
             raise ConfigError(f"{env_file} cannot be read: {exc.strerror}") from None
-        settings._key_came_with_url = len({_source(name, overrides) for name in ("RUNPOD_API_KEY", "RUNPOD_URL")}) == 1
+        sources = {_source(name, overrides, env_file) for name in ("RUNPOD_API_KEY", "RUNPOD_URL")}
+        settings._key_came_with_url = len(sources) == 1
         for secret in (settings.runpod_api_key, settings.s3_access_key, settings.s3_secret_key, settings.redis_url):
             if secret:
                 hide(secret.get_secret_value())
@@ -166,7 +174,7 @@ class Settings(BaseSettings):
         if self.runpod_api_key is None:
             raise ConfigError(
                 f"RUNPOD_API_KEY is not set, and {url} asks for one: set it in the environment or in .env "
-                "(RunPod console, Settings, API keys), or unset RUNPOD_URL to use the simulator"
+                "(RunPod console, Settings, API keys) or with `runpodkit login`, or unset RUNPOD_URL to use the simulator"
             )
         parts = urlsplit(url)
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
@@ -259,11 +267,61 @@ def _names() -> set[str]:
     return names
 
 
-def _source(name: str, overrides: Mapping[str, Any]) -> str:
+def _source(name: str, overrides: Mapping[str, Any], env_file: Path | None) -> str:
     """Where the value of a setting comes from."""
     if name in overrides:
         return "call"
-    return "environment" if os.environ.get(name) else ".env"
+    if os.environ.get(name):
+        return "environment"
+    return ".env" if env_file and dotenv_values(env_file).get(name) else "login"
+
+
+def store_login(home: Path, key: str, url: str | None) -> Path:
+    """Keep an API key, and its endpoint if one is given, where only this user can read them.
+
+    Raises:
+        ConfigError: not a key, or not an endpoint; nothing is stored then.
+    """
+    try:
+        kept = _header_safe(key)
+    except ValueError as exc:
+        raise ConfigError(f"RUNPOD_API_KEY: {exc}") from None
+    if not isinstance(kept, SecretStr):
+        raise ConfigError("RUNPOD_API_KEY: nothing was given")
+    hide(kept.get_secret_value())
+    lines = [f"RUNPOD_API_KEY='{kept.get_secret_value()}'"]
+    if url:
+        lines.append(f"RUNPOD_URL='{normal_url(url)}'")
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = home / f"{LOGIN_FILE}.new"
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write("\n".join(lines) + "\n")
+    return draft.replace(home / LOGIN_FILE)
+
+
+def remove_login(home: Path) -> bool:
+    """Forget the stored key; tells whether there was one."""
+    there = (home / LOGIN_FILE).exists()
+    (home / LOGIN_FILE).unlink(missing_ok=True)
+    return there
+
+
+def _login_file(home: Path) -> Path | None:
+    """What `login` stored, if it is still this user's alone.
+
+    Raises:
+        ConfigError: others may read it, or it belongs to somebody else.
+    """
+    file = home / LOGIN_FILE
+    if not file.is_file():
+        return None
+    about = file.stat()
+    if about.st_uid != os.getuid() or about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"{file} may be read by others, so it is not used: chmod 600 {file}, or runpodkit login again"
+        )
+    return file
 
 
 def _password(url: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import stat
 import traceback
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from runpodkit import logs
 from runpodkit.errors import ConfigError
-from runpodkit.settings import EndpointAddress, Settings, find_env_file, normal_url
+from runpodkit.settings import EndpointAddress, Settings, find_env_file, normal_url, remove_login, store_login
 
 KEY = "hush-key-123456"
 SECRET = "hush-secret-123456"
@@ -503,3 +504,46 @@ def test_a_bucket_in_the_yandex_spelling_is_at_yandex_unless_it_says_otherwise(m
             assert Settings.load().s3_endpoint == endpoint
             given.setenv(f"{spelling}_ENDPOINT_URL", "https://minio.example.org")
             assert Settings.load().s3_endpoint == "https://minio.example.org"
+
+
+def test_a_stored_login_is_the_last_place_that_is_looked_at(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    file = store_login(home, " rpa_stored \n", "https://api.runpod.ai/v2/stored123/run")
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    address = Settings.load(tmp_path).address()
+    assert address
+    assert (address.endpoint_id, address.api_key.get_secret_value()) == ("stored123", "rpa_stored")
+    (tmp_path / ".env").write_text("RUNPOD_URL=fromenvfile\nRUNPOD_API_KEY=rpa_env\n")
+    address = Settings.load(tmp_path).address()
+    assert address
+    assert (address.endpoint_id, address.api_key.get_secret_value()) == ("fromenvfile", "rpa_env")
+    assert remove_login(home)
+    assert not remove_login(home)
+
+
+def test_a_stored_key_does_not_leave_for_a_host_that_another_file_names(tmp_path: Path) -> None:
+    store_login(tmp_path / "home", "rpa_stored", None)
+    (tmp_path / ".env").write_text("RUNPOD_URL=https://elsewhere.example.org/v2/abc123/run\n")
+
+    with pytest.raises(ConfigError, match="come from different places"):
+        Settings.load(tmp_path).address()
+    (tmp_path / ".env").write_text("RUNPOD_URL=https://api.runpod.ai/v2/abc123/run\n")
+    assert Settings.load(tmp_path).address()
+
+
+def test_a_login_that_others_may_read_is_not_used(tmp_path: Path) -> None:
+    store_login(tmp_path / "home", "rpa_stored", None).chmod(0o644)
+
+    with pytest.raises(ConfigError, match=r"login\.env may be read by others.*chmod 600"):
+        Settings.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "said"),
+    [("", None, "nothing was given"), ("rpa_a b", None, "not a key"), ("rpa_x", "ftp://x", "is not an endpoint")],
+)
+def test_nothing_is_stored_of_what_cannot_be_meant(tmp_path: Path, key: str, url: str | None, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        store_login(tmp_path / "home", key, url)
+    assert not (tmp_path / "home" / "login.env").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from runpodkit.cli import main
+from runpodkit.endpoint.dialects import built_in
 from tests.whole.conftest import KEY, Command, Simulated, last_json
 
 PLAN = """
@@ -182,6 +184,8 @@ def test_check_names_every_part(home: Path, runpodkit: Command) -> None:
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == [
         "ok   endpoint",
+        "ok   dialect",
+        "ok   price",
         "ok   Redis",
         "ok   store",
     ]
@@ -284,5 +288,72 @@ def test_a_missing_extra_is_one_line_with_its_command(home: Path, tmp_path: Path
 def test_every_command_of_the_readme_is_there() -> None:
     listed = CliRunner().invoke(main, ["--help"]).output
 
-    for name in ("demo", "sweep", "runs", "show", "cancel", "export", "grid", "stack", "simulate", "check"):
+    for name in (
+        "demo",
+        "sweep",
+        "runs",
+        "show",
+        "cancel",
+        "export",
+        "grid",
+        "stack",
+        "simulate",
+        "dialects",
+        "login",
+        "check",
+    ):
         assert f"  {name} " in listed
+
+
+def test_a_login_is_stored_hidden_tried_at_once_and_used(
+    tmp_path: Path, simulated: Callable[..., Simulated], runpodkit: Command
+) -> None:
+    one = simulated()
+    home = {"RUNPODKIT_HOME": str(tmp_path / "own home")}
+    done = subprocess.run(
+        [sys.executable, "-m", "runpodkit", "login", "--url", one.url],
+        input=KEY + "\n", capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **home}, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ok   endpoint: SIMULATOR, ")
+    assert KEY not in done.stdout + done.stderr
+    assert stat.S_IMODE((tmp_path / "own home/login.env").stat().st_mode) == 0o600
+    wrong = subprocess.run(
+        [sys.executable, "-m", "runpodkit", "login", "--url", one.url],
+        input="rpa_wrong\n", capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **home}, timeout=60,
+    )  # fmt: skip
+    assert wrong.returncode == 1
+    assert "FAIL endpoint: HTTP 401" in wrong.stdout
+    assert "runpodkit login stores another key" in wrong.stdout
+    assert "forgotten" in runpodkit("login", "--remove", **home).stdout
+
+
+def test_check_draws_a_picture_when_asked(home: Path, runpodkit: Command) -> None:
+    done = runpodkit("check", "--picture", "--json")
+
+    told = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert [check["what"] for check in told["checks"]] == ["endpoint", "dialect", "price", "Redis", "store", "picture"]
+    assert told["checks"][-1]["detail"].startswith("832×1216 in ")
+
+
+def test_dialects_are_listed_and_one_is_tried_without_a_network(runpodkit: Command, tmp_path: Path) -> None:
+    (tmp_path / "answer.json").write_text(
+        '{"id":"a","status":"COMPLETED","output":{"images":["https://e.org/a.png?k=1"],"seed":0}}'
+    )
+    (tmp_path / "failed.json").write_text(
+        '{"id":"a","status":"COMPLETED","output":{"error":"Missing \'workflow\' parameter"}}'
+    )
+
+    listed = runpodkit("dialects", "--json")
+    tried = runpodkit("dialect", "try", "sdxl", "--sample", "answer.json")
+    failed = runpodkit("dialect", "try", "sdxl", "--sample", "failed.json")
+    unknown = runpodkit("dialect", "try", "klingon")
+
+    assert len(json.loads(listed.stdout)) == len(built_in())
+    assert json.loads(tried.stdout)["input"]["scheduler"] == "DDIM"
+    assert "picture 0: link https://e.org/a.png, seed 0" in tried.stderr
+    assert failed.returncode == unknown.returncode == 1
+    assert "use the comfyui dialect" in failed.stderr
+    assert "'klingon' is unknown; known: native" in unknown.stderr
