@@ -96,8 +96,7 @@ class Job:
     @property
     def reason(self) -> str:
         """Why the job ended without output, in one line."""
-        if self.error:
-            text = " ".join(self.error.split())
+        if text := " ".join((self.error or "").split()):
             return f"{text}: {_DIED}" if _TWICE.fullmatch(text) else text
         if self.status is JobStatus.COMPLETED:
             return (
@@ -257,4 +256,5 @@ def _mapping(value: object) -> Mapping[str, Any]:
 def _excerpt(answer: object) -> str:
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
     text = " ".join(text[:400].split())
-    return repr(text[:200])
+    shown = repr(text[:200])
+    return shown if len(shown) <= 210 else f"{shown[:200]}…"

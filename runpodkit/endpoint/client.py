@@ -171,7 +171,7 @@ class Endpoint:
         """How a job stands.  Raises NotFoundError for one that is unknown or past its retention."""
         job_id = _id(job)
         answer = await self._of_job("GET", f"status/{job_id}", job_id, operation="status")
-        job = Job.from_wire(answer)
+        job = _job(answer, job_id)
         if job.traceback:
             runpod_log.debug("job {} failed in its handler:\n{}", job.id, job.traceback)
         return job
@@ -221,7 +221,7 @@ class Endpoint:
             ApiError: it stands otherwise, or its result has expired.
         """
         job_id = _id(job)
-        return Job.from_wire(await self._of_job("POST", f"retry/{job_id}", job_id, operation="retry"))
+        return _job(await self._of_job("POST", f"retry/{job_id}", job_id, operation="retry"), job_id)
 
     async def purge_queue(self) -> int:
         """Drop every queued job of the endpoint, whoever handed it in; how many there were."""
@@ -235,7 +235,7 @@ class Endpoint:
         """Cancel a queued or running job; a running worker may still finish it, and bill it."""
         job_id = _id(job)
         answer = await self._of_job("POST", f"cancel/{job_id}", job_id, operation="cancel", repeatable=True)
-        return Job.from_wire(answer)
+        return _job(answer, job_id)
 
     async def health(self) -> Health:
         """Queue and workers of the endpoint."""
@@ -353,6 +353,15 @@ def _body(input: Mapping[str, Any], policy: Policy | None, webhook: str | None, 
             "send large pictures by URL"
         )
     return content
+
+
+def _job(answer: bytes, job_id: str) -> Job:
+    """The answer to a question about one job."""
+    try:
+        return Job.from_wire(answer)
+    except ProtocolError as exc:
+        text = str(exc)
+        raise ProtocolError(text if text.startswith(f"job {job_id}") else f"job {job_id}: {text}") from exc
 
 
 def _id(job: Job | str) -> str:

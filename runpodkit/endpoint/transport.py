@@ -155,6 +155,8 @@ class Transport:
                     body = await _read(response, about)
                 finally:
                     await response.aclose()
+        except httpx.DecodingError as exc:
+            raise ProtocolError(f"{about}: the answer cannot be unpacked ({exc})") from exc
         except (httpx.TransportError, httpx.StreamError, aiohttp.ClientError, OSError) as exc:
             never_sent = isinstance(exc.__cause__, _NEVER_SENT) or isinstance(exc, _NEVER_SENT)
             detail = redact(str(exc) or type(exc).__name__)

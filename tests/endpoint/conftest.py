@@ -35,13 +35,14 @@ class Raw:
     requests: list[bytes] = field(default_factory=list)
 
 
-def says(status: str, body: str = "", **headers: str) -> Answer:
+def says(status: str, body: str | bytes = "", **headers: str) -> Answer:
     """A whole answer."""
+    data = body.encode() if isinstance(body, str) else body
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body.encode())}", "Connection: close", *lines])
-        writer.write(f"{head}\r\n\r\n{body}".encode())
+        head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(data)}", "Connection: close", *lines])
+        writer.write(f"{head}\r\n\r\n".encode() + data)
         await writer.drain()
 
     return answer
