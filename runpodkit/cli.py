@@ -401,6 +401,7 @@ def stack(action: str, as_json: bool) -> None:
 @click.option(
     "--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What goes wrong how often (TOML)."
 )
+@click.option("--as", "worker", help="Take inputs and answer as this worker or public endpoint does, such as sdxl.")
 def simulate(
     port: int,
     endpoint: str,
@@ -410,11 +411,15 @@ def simulate(
     no_limits: bool,
     handler: Path | None,
     faults: Path | None,
+    worker: str | None,
 ) -> None:
     """Stand in for RunPod on this machine until interrupted."""
     from runpodkit.simulator.faults import FaultTable
     from runpodkit.simulator.server import serve
+    from runpodkit.simulator.speech import SPEECHES
 
+    if worker is not None and worker not in SPEECHES:
+        raise click.BadParameter(f"{worker!r} is not known; known: {', '.join(SPEECHES)}", param_hint="--as")
     table = FaultTable.read(faults) if faults else None
     count = workers or (1 if handler else 4)
     key = key or os.environ.get("RUNPOD_API_KEY")
@@ -437,6 +442,7 @@ def simulate(
         limits=not no_limits,
         handler=handler,
         faults=table,
+        speaks=worker,
         ready=ready,
     )
 

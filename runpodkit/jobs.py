@@ -101,7 +101,8 @@ class Job:
         if self.status is JobStatus.COMPLETED:
             return (
                 "COMPLETED without output: the result was probably larger than the endpoint may send back "
-                "(10 MB): fewer or smaller pictures per job, JPEG or WebP, or a bucket for the worker"
+                "(10 MB): fewer or smaller pictures per job, JPEG or WebP, or a bucket for the worker; "
+                "a strict worker that refuses its input may look the same"
             )
         return "no reason given; the worker's log on the RunPod console may say more"
 

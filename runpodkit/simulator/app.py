@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 import uuid
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +31,7 @@ from runpodkit.jobs import JOB_ID
 from runpodkit.simulator.faults import RAISED, Faults, FaultTable
 from runpodkit.simulator.handler_processes import HandlerProcesses
 from runpodkit.simulator.queue import Queue, SimJob, Status
+from runpodkit.simulator.speech import picture_in
 from runpodkit.simulator.waiting import Moves
 from runpodkit.simulator.webhooks import Webhooks
 from runpodkit.simulator.worker_routes import WorkerRoutes
@@ -40,6 +41,8 @@ MAX_BODY = {"run": 10 * 2**20, "runsync": 20 * 2**20}
 LIMITS = {"run": 1000, "runsync": 2000, "status": 2000, "stream": 2000, "cancel": 100, "purge-queue": 2}
 """Requests per 10 s.  Source: RunPod docs, "Send requests"."""
 LIMIT_WINDOW_S = 10.0
+KEPT_PICTURES = 1000
+"""Of public endpoints, behind their links."""
 POLICY_BOUNDS = {"executionTimeout": (5_000, 604_800_000), "ttl": (10_000, 604_800_000)}
 
 
@@ -57,6 +60,7 @@ class Simulator:
         limits: bool = True,
         handler: Path | None = None,
         faults: FaultTable | None = None,
+        speaks: str | None = None,
         webhooks: Webhooks | None = None,
         broken: Callable[[StackError], None] = lambda error: None,
         clock: Callable[[], float] = time.monotonic,
@@ -70,6 +74,7 @@ class Simulator:
             limits: Whether the published rate limits hold.
             handler: A file that calls `runpod.serverless.start`; `listens` starts it.
             faults: What goes wrong how often.
+            speaks: The worker whose inputs the built-in ones take, a name of `speech.SPEECHES`; None: native.
             broken: Told when the handler cannot be kept running.
         """
         self.queue = Queue(0 if handler else workers, new_id=new_id, cold_start_s=cold_start_s)
@@ -85,8 +90,10 @@ class Simulator:
         self._worker_key = secrets.token_urlsafe(24)
         self._timer: asyncio.TimerHandle | None = None
         self._workers = BuiltInWorkers(
-            workers, ended=self._on_ended, died=self._on_died, random_seed=random_seed, exec_s=exec_s
+            workers, ended=self._on_ended, died=self._on_died, random_seed=random_seed, exec_s=exec_s, speaks=speaks
         )
+        self._pictures: OrderedDict[str, bytes] = OrderedDict()
+        self._port = 0
 
     def app(self) -> ASGIApp:
         """The ASGI application."""
@@ -114,6 +121,7 @@ class Simulator:
         app = Starlette(
             routes=[
                 *workers.routes(),
+                Route("/pictures/{name}", self._picture, methods=["GET"]),
                 Route(path, self._operation, methods=methods),
                 Route(f"{path}/{{job}}", self._job, methods=methods),
             ],
@@ -123,6 +131,7 @@ class Simulator:
 
     def listens(self, port: int) -> None:
         """Requests are taken on this port of 127.0.0.1 from now on: start the handler, if there is one."""
+        self._port = port
         if self._handler:
             self._processes = HandlerProcesses(
                 self._handler,
@@ -166,6 +175,7 @@ class Simulator:
 
     def _on_ended(self, job: SimJob, worker: str, output: bytes | None, error: str | None) -> None:
         self.queue.advance(self._clock())
+        output = self._by_link(job, output)
         match self._faults.of_job() if self._faults else None:
             case "no output" | "error list":
                 self.queue.done(job.id, worker, None)
@@ -184,6 +194,26 @@ class Simulator:
             case _:
                 self.queue.done(job.id, worker, output, error)
         self._advance()
+
+    def _by_link(self, job: SimJob, output: bytes | None) -> bytes | None:
+        """A public endpoint keeps its picture and answers a link."""
+        if output is None or not output.startswith(b'{"image_url":'):
+            return output
+        answer = json.loads(output)
+        picture = picture_in(answer)
+        if picture is None:
+            return output
+        name = f"{job.id}.png"
+        self._pictures[name] = picture
+        while len(self._pictures) > KEPT_PICTURES:
+            self._pictures.popitem(last=False)
+        answer["image_url"] = f"http://127.0.0.1:{self._port}/pictures/{name}"
+        return json.dumps(answer, separators=(",", ":")).encode()
+
+    async def _picture(self, request: Request) -> Response:
+        """As on the service, whoever has the link may look."""
+        picture = self._pictures.get(request.path_params["name"])
+        return _not_found() if picture is None else Response(picture, media_type="image/png")
 
     def _on_process_died(self, worker: str) -> None:
         self.queue.advance(self._clock())

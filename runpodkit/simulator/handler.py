@@ -93,12 +93,38 @@ def check(given: dict[str, Any]) -> str | None:
     return None
 
 
-def handle_as_json(given: dict[str, Any], random_seed: int) -> tuple[bytes | None, str | None]:
-    """Output as JSON and error text, one of them None: what crosses between processes."""
+def handle_as_json(
+    given: dict[str, Any], random_seed: int, speaks: str | None = None
+) -> tuple[bytes | None, str | None]:
+    """Output as JSON and error text, what crosses between processes; both None: COMPLETED with nothing in it.
+
+    Args:
+        speaks: Whose input this is and whose output is wanted; None: native.
+    """
+    if speaks is not None:
+        return _spoken(given, random_seed, speaks)
     result = handle(given, random_seed)
     if "error" in result:
         return None, result["error"]
     return json.dumps(result, separators=(",", ":")).encode(), None
+
+
+def _spoken(given: dict[str, Any], random_seed: int, speaks: str) -> tuple[bytes | None, str | None]:
+    from runpodkit.simulator.speech import SPEECHES, RefusedError
+
+    speech = SPEECHES[speaks]
+    try:
+        asked = speech.read(given)
+    except RefusedError as exc:
+        # an error that is no text makes a job that is COMPLETED and empty, as users report
+        return None, exc.said if isinstance(exc.said, str) else None
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as exc:
+        return None, f"{type(exc).__name__}: {exc}"
+    drawn = [handle(one, random_seed + number) for number, one in enumerate(asked)]
+    for one in drawn:
+        if "error" in one:
+            return None, one["error"]
+    return json.dumps(speech.write(drawn, given), separators=(",", ":")).encode(), None
 
 
 def warm_up() -> None:

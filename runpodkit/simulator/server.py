@@ -47,6 +47,7 @@ def serve(
     limits: bool = True,
     handler: Path | None = None,
     faults: FaultTable | None = None,
+    speaks: str | None = None,
     ready: Callable[[int], None] | None = None,
 ) -> None:
     """Serve on 127.0.0.1 until SIGTERM or SIGINT.
@@ -56,6 +57,7 @@ def serve(
         workers: Built-in ones, or processes of `handler`.
         handler: A file that calls `runpod.serverless.start`, run as it is.
         faults: What goes wrong how often.
+        speaks: The worker whose inputs the built-in ones take; None: native.
         ready: Told the port once requests are taken.
 
     Raises:
@@ -95,6 +97,7 @@ def serve(
         limits=limits,
         handler=handler,
         faults=faults,
+        speaks=speaks,
         broken=give_up,
     )
     config = uvicorn.Config(

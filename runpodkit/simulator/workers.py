@@ -34,14 +34,17 @@ class BuiltInWorkers:
         died: Callable[[SimJob, str], None],
         random_seed: Callable[[], int],
         exec_s: float = 0.0,
+        speaks: str | None = None,
     ) -> None:
         """
         Args:
             ended, died: Told with the job and the worker that had it.
             exec_s: A job takes at least so long.
+            speaks: Whose inputs are taken; None: native.
         """
         self._processes = max(1, min(workers, os.cpu_count() or 1))
         self._ended, self._died, self._random_seed, self._exec_s = ended, died, random_seed, exec_s
+        self._speaks = speaks
         self._pool: ProcessPoolExecutor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -76,7 +79,7 @@ class BuiltInWorkers:
             return
         try:
             output, error = await loop.run_in_executor(
-                self._running_pool(), handle_as_json, job.input, self._random_seed()
+                self._running_pool(), handle_as_json, job.input, self._random_seed(), self._speaks
             )
         except BrokenProcessPool:
             self._pool = None
