@@ -140,3 +140,20 @@ async def test_a_stream_is_empty_for_a_handler_that_yields_nothing(client: httpx
     job = (await client.post("runsync", json=MOCK)).json()["id"]
 
     assert (await client.get(f"stream/{job}")).json() == {"status": "COMPLETED", "stream": []}
+
+
+async def test_a_long_poll_answers_when_the_job_ends_or_its_time_is_up(client: httpx.AsyncClient) -> None:
+    slow = {"input": {"mock": {"exec_ms": 1300}}}
+    job = (await client.post("run", json=slow)).json()
+
+    early = (await client.get(f"status-sync/{job['id']}?wait=1000")).json()
+    late = (await client.post(f"status-sync/{job['id']}?wait=5000")).json()
+
+    assert (early["status"], late["status"]) == ("IN_PROGRESS", "COMPLETED")
+
+
+@pytest.mark.parametrize(
+    "more", [{"webhook": 3}, {"s3Config": "bucket"}, {"policy": {"ttl": 5}}, {"policy": {"executionTimeout": "600"}}]
+)
+async def test_what_beside_the_input_cannot_be_meant_is_a_400(client: httpx.AsyncClient, more: dict[str, Any]) -> None:
+    assert (await client.post("run", json={**MOCK, **more})).status_code == 400
