@@ -28,6 +28,8 @@ ENDPOINT_ID = "local"
 WORKERS = 4
 START_PATIENCE_S = 30.0
 FIND_PATIENCE_S = 5.0
+PORTS = range(20_000, 32_000)
+"""Below those that systems hand out to connections: one of them could not be had again after a crash."""
 KEY_VARIABLE = "RUNPODKIT_SIMULATOR_KEY"
 CURE = (
     "pip install 'runpodkit[local,lab]' brings what it needs; or set RUNPOD_API_KEY and RUNPOD_URL to use RunPod itself"
@@ -86,8 +88,7 @@ def ensure(
     if missing:
         raise StackError("simulator", f"{', '.join(missing)} not installed", CURE)
     key = old.key if old else new_key()
-    ports = [old.port, 0] if old and _is_free(old.port) else [0]
-    for port in ports:
+    for port in [*([old.port] if old and _is_free(old.port) else []), *_some_free_port(), 0]:
         if record := _start(home, state, command, port, key):
             return record
     raise StackError("simulator", f"it did not come up; its log says why: {log_file(home)}", CURE)
@@ -127,6 +128,12 @@ def _port_in(ready: Path) -> int | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return port if isinstance(port, int) else None
+
+
+def _some_free_port() -> list[int]:
+    """One that a stand-in keeps; none if chance finds none in a few tries."""
+    tries = (secrets.choice(PORTS) for _ in range(10))
+    return [port for port in tries if _is_free(port)][:1]
 
 
 def _is_free(port: int) -> bool:
