@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from runpodkit.blocking import shared_loop
-from runpodkit.endpoint.dialects import get_dialect
+from runpodkit.endpoint.dialects import built_in, get_dialect
 from runpodkit.kit import Kit
 from runpodkit.notebook.forms import MAIN, ParamsForm
 from runpodkit.params import ImageParams
@@ -66,6 +66,18 @@ def test_every_field_that_the_dialect_takes_has_a_widget_and_no_other_has(form: 
     for field in form.fields.values():
         assert isinstance(field.control, widgets.DOMWidget)
         assert field.control.tooltip == PROPERTIES[field.name]["description"]
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_a_form_of_every_dialect_starts_without_a_problem_but_what_has_to_be_given(name: str, tmp_path: Path) -> None:
+    address = EndpointAddress("https://api.runpod.ai/v2/abcdefgh1234", SecretStr("rpa_made_up_for_tests"))
+    form = ParamsForm(Kit(Settings.load(tmp_path, RUNPODKIT_DIALECT=name), address, stands_in=False))
+    for field in ("input_image", "user_prompt"):
+        if field in form.fields:
+            form.fields[field].value = "https://example.org/a.png"
+
+    assert set(form.fields) == get_dialect(name).takes
+    assert form.problems() == {}
 
 
 def test_every_field_is_on_the_page_exactly_once(form: ParamsForm) -> None:
