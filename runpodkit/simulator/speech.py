@@ -39,6 +39,8 @@ class Speech:
     """Its words for samplers → the sketch model's; empty: the same."""
     others: frozenset[str] | None = None
     """Further inputs it knows; None: any is ignored without a word."""
+    picture: str | None = None
+    """Its word for the picture it edits, a link or a data URI; the stand-in looks no further and draws anew."""
     inner: str = ""
     """Where in the input its parameters are."""
 
@@ -49,6 +51,11 @@ class Speech:
             RefusedError: what the worker refuses, in its words.
         """
         asked = given.get(self.inner, {}) if self.inner else given
+        picture = asked.get(self.picture) if self.picture else None
+        if self.picture and not (
+            isinstance(picture, str) and picture.startswith(("https://", "http://", "data:image/"))
+        ):
+            raise RefusedError(f"{self.picture} is required: a link or a data URI")
         known = {*self.names, *([self.count] if self.count else []), *(self.others or ())}
         if self.others is not None and (unknown := [name for name in asked if name not in known]):
             raise RefusedError([f"Unexpected input. {name} is not a valid input option." for name in unknown])
@@ -220,6 +227,7 @@ SPEECHES: Mapping[str, Speech | ComfySpeech] = {
     "black-forest-labs-flux-1-schnell": Speech(
         {**_PLAIN, "guidance": "cfg_scale"}, _public, {"width": 1024, "height": 1024, "steps": 4}
     ),
+    "qwen-image-edit": Speech(_PLAIN, _public, {"width": 256, "height": 256}, picture="image"),
     "qwen-image-t2i": Speech({**_PLAIN, "size": "size"}, _public, {"width": 1024, "height": 1024}),
 }
 """By the name of the worker or public endpoint."""
