@@ -11,10 +11,11 @@ import asyncio
 import atexit
 import contextlib
 import hashlib
+import itertools
 import secrets
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
@@ -414,10 +415,7 @@ class Kit:
     def _refuse(self, plan: Sweep) -> None:
         """Raise ValueError with everything about the sweep that the dialect cannot honour."""
         dialect = self._checked_dialect()
-        points = [
-            plan.base,
-            *(plan.base.with_values(_as_fields(name, value)) for name, values in plan.axes.items() for value in values),
-        ]
+        points = [plan.base.with_values(values) for values in _points(plan)]
         problems = dict.fromkeys(
             problem for point in points for problem in dialect.refusals(point, swept=list(plan.axes))
         )
@@ -585,6 +583,20 @@ def _difference(plan: Sweep, head: RunHead, there: RunHead) -> str:
     if there.identity != head.identity:
         return f"it ran on {there.identity}, this one would on {head.identity}"
     return plan.difference(Sweep.from_plan(dict(there.plan)))
+
+
+def _points(plan: Sweep) -> Iterator[dict[str, Any]]:
+    """Every axis value once, as fields of `ImageParams`; width and height together, for a size is refused as a whole."""
+    axes = plan.axes
+    if not axes:
+        yield {}
+    if "width" in axes and "height" in axes:
+        pairs = zip if plan.mode == "zip" else itertools.product
+        for width, height in dict.fromkeys(pairs(axes.pop("width"), axes.pop("height"))):
+            yield {"width": width, "height": height}
+    for name, values in axes.items():
+        for value in values:
+            yield _as_fields(name, value)
 
 
 def _as_fields(axis: str, value: Any) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydantic import SecretStr
 
 import runpodkit as rk
 from runpodkit.blocking import shared_loop
 from runpodkit.errors import ConfigError, RunConflictError, RunHeldError, StoreError
 from runpodkit.kit import Kit, connect
 from runpodkit.runs.tables import read_csv
+from runpodkit.settings import EndpointAddress, Settings
 
 SMALL = {"width": 64, "height": 64}
 
@@ -264,3 +266,35 @@ async def test_the_function_of_the_plain_integration_gives_an_address(home: Path
 
 def _starts_as_png(path: str) -> bool:
     return Path(path).read_bytes().startswith(b"\x89PNG")
+
+
+SCHNELL = EndpointAddress(
+    "https://api.runpod.ai/v2/black-forest-labs-flux-1-schnell", SecretStr("rpa_made_up_for_tests")
+)
+TURBO = EndpointAddress("https://api.runpod.ai/v2/z-image-turbo", SecretStr("rpa_made_up_for_tests"))
+
+
+@pytest.mark.parametrize(
+    ("address", "axes", "said"),
+    [
+        (SCHNELL, {"steps": [4, 20]}, ["steps=20: must be within 1..8 for the black-forest-labs-flux-1-schnell dialect"]),
+        (SCHNELL, {"steps": [4, 8], "seed": [1, 2]}, []),
+        (TURBO, {"width": [1280, 720], "height": [720, 1280], "mode": "zip"}, []),
+        (TURBO, {"width": [1280], "height": [720, 768]}, ["1280×768: the z-image-turbo dialect takes these sizes"]),
+        (TURBO, {"input_image": ["https://e.org/a.png"], "strength": [0.2, 0.9]}, []),
+    ],
+)  # fmt: skip
+def test_only_values_that_a_trial_would_have_are_refused_each_once(
+    address: EndpointAddress, axes: dict[str, object], said: list[str], home: Path
+) -> None:
+    kit = Kit(Settings.load(), address, stands_in=False)
+    plan = rk.sweep("a pier", **axes)
+
+    if not said:
+        kit._refuse(plan)
+        return
+    with pytest.raises(ValueError, match="dialect") as told:
+        kit._refuse(plan)
+    problems = str(told.value).split("; ")
+    assert len(problems) == len(said)
+    assert all(problem.startswith(words) for problem, words in zip(problems, said, strict=True))

@@ -170,14 +170,15 @@ class Dialect(BaseModel):
 
     def refusals(self, params: ImageParams, swept: Collection[str] = ()) -> list[str]:
         """What of these parameters this dialect cannot honour, each in a line; only what was set or swept counts."""
-        asked = {*params.model_fields_set, *(name.partition(".")[0] for name in swept)}
-        problems = [*self._unknown_fields(params, asked, swept), *self._unknown_names(params, asked)]
+        given = params.model_fields_set
+        asked = {*given, *(name.partition(".")[0] for name in swept)}
+        problems = [*self._unknown_fields(params, asked, swept), *self._unknown_names(params, given)]
         problems += [
             f"{name}={value:g}: {why} for the {self.name} dialect"
             for name, bound in self.bounds.items()
-            if name in asked and (value := getattr(params, name)) is not None and (why := bound.refuses(value))
+            if name in given and (value := getattr(params, name)) is not None and (why := bound.refuses(value))
         ]
-        problems += self._impossible_size(params, asked)
+        problems += self._impossible_size(params, given)
         problems += [
             f"{name} is missing: the {self.name} dialect draws nothing without it"
             for name in self.needs
@@ -197,10 +198,10 @@ class Dialect(BaseModel):
                         "leave it out, or send it as the worker spells it with extra={…}"
                     )
 
-    def _unknown_names(self, params: ImageParams, asked: Collection[str]) -> Iterator[str]:
+    def _unknown_names(self, params: ImageParams, given_names: Collection[str]) -> Iterator[str]:
         for name, known in self._tables():
             given = getattr(params, name)
-            if name not in asked or not known or name in params.extra or spelling(given, known) is not None:
+            if name not in given_names or not known or name in params.extra or spelling(given, known) is not None:
                 continue
             if name == "scheduler" and self._is_workers_own(given):
                 continue
@@ -209,8 +210,8 @@ class Dialect(BaseModel):
             around = f'; extra={{"{self.names[name][0]}": {given!r}}} sends it all the same' if self.extra_at else ""
             yield f"{name}={given!r} is unknown to the {self.name} dialect: {hint}known: {', '.join(known)}{around}"
 
-    def _impossible_size(self, params: ImageParams, asked: Collection[str]) -> Iterator[str]:
-        if not {"width", "height"} & set(asked):
+    def _impossible_size(self, params: ImageParams, given: Collection[str]) -> Iterator[str]:
+        if not {"width", "height"} & set(given):
             return
         resolved = self.resolve(params)
         width, height = resolved.width, resolved.height
