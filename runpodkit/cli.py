@@ -6,6 +6,7 @@ a traceback means a bug of ours.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -427,6 +428,9 @@ def simulate(
     if not key:
         key = secrets.token_urlsafe(24)
         shown = f"RUNPOD_API_KEY={key} "
+
+    if handler and handler.is_file():  # another handler draws other pictures: none may be taken for this one's
+        shown += f"RUNPODKIT_MODEL=handler-{hashlib.sha256(handler.read_bytes()).hexdigest()[:12]} "
 
     def ready(bound: int) -> None:
         click.echo(f"{shown}RUNPOD_URL=http://127.0.0.1:{bound}/v2/{endpoint}/run")

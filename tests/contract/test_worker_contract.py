@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +163,7 @@ def test_a_handler_that_cannot_start_is_told_in_one_line(tmp_path: Path) -> None
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 1
+    assert re.search(r"RUNPODKIT_MODEL=handler-[0-9a-f]{12} RUNPOD_URL=", done.stdout)
     assert "ended 3 times in a row, last with exit code 1 (no model file)" in done.stderr
     assert "Traceback" not in done.stderr
 
