@@ -27,7 +27,7 @@ from runpodkit.stack.state import SimulatorRecord, State, write
 ENDPOINT_ID = "local"
 WORKERS = 4
 START_PATIENCE_S = 30.0
-FIND_PATIENCE_S = 5.0
+FIND_PATIENCE_S, FREE_PATIENCE_S = 5.0, 3.0
 PORTS = range(20_000, 32_000)
 """Below those that systems hand out to connections: one of them could not be had again after a crash."""
 KEY_VARIABLE = "RUNPODKIT_SIMULATOR_KEY"
@@ -88,7 +88,9 @@ def ensure(
     if missing:
         raise StackError("simulator", f"{', '.join(missing)} not installed", CURE)
     key = old.key if old else new_key()
-    for port in [*([old.port] if old and _is_free(old.port) else []), *_some_free_port(), 0]:
+    # the threads of one that was killed may hold its port for a moment longer than it shows as alive
+    again = [old.port] if old and processes.wait_until(lambda: _is_free(old.port), FREE_PATIENCE_S) else []
+    for port in [*again, *_some_free_port(), 0]:
         if record := _start(home, state, command, port, key):
             return record
     raise StackError("simulator", f"it did not come up; its log says why: {log_file(home)}", CURE)
