@@ -20,7 +20,7 @@ import json
 import random
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,7 +46,7 @@ class RequestFault(BaseModel):
     kind: Literal["429", "500", "502", "401", "lost", "slow"]
     chance: float = Field(ge=0, le=1)
     operations: tuple[Operation, ...] = ()
-    """Empty: all."""
+    """Empty: all of a client's; what its workers say is never lost."""
     retry_after_s: float | None = Field(None, ge=0)
     slow_s: float = Field(1.0, ge=0, le=600)
 
@@ -120,7 +120,7 @@ class Faults:
         words = path.split("/")
         operation = words[3] if len(words) > 3 else ""
         for fault in self._table.request:
-            if (not fault.operations or operation in fault.operations) and self._for_requests.random() < fault.chance:
+            if operation in (fault.operations or get_args(Operation)) and self._for_requests.random() < fault.chance:
                 return fault
         return None
 

@@ -49,6 +49,13 @@ async def test_a_refused_request_has_no_effect(faulty: Open, kind: str, text: st
     assert len(simulator.queue.jobs) == 0
 
 
+async def test_workers_are_left_in_peace(faulty: Open) -> None:
+    async with faulty(FaultTable(request=(RequestFault(kind="500", chance=1),))) as (simulator, client):
+        answer = await client.get("ping/w-1", headers={"Authorization": simulator._worker_key})
+
+    assert answer.status_code == 200
+
+
 async def test_a_lost_answer_leaves_a_job_behind(faulty: Open) -> None:
     table = FaultTable(request=(RequestFault(kind="lost", chance=1, operations=("run",)),))
     async with faulty(table) as (simulator, client):
