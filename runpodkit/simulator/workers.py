@@ -67,7 +67,8 @@ class BuiltInWorkers:
         if self._pool:
             for process in list((getattr(self._pool, "_processes", None) or {}).values()):
                 process.terminate()
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            # waited for: what its queues hold would else be reported as leaked when this process ends
+            await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
 
     async def _work(self, job: SimJob, worker: str) -> None:
         loop = asyncio.get_running_loop()
