@@ -215,10 +215,11 @@ class Simulator:
         picture = self._pictures.get(request.path_params["name"])
         return _not_found() if picture is None else Response(picture, media_type="image/png")
 
-    def _on_process_died(self, worker: str) -> None:
+    def _on_process_died(self, worker: str) -> bool:
         self.queue.advance(self._clock())
-        self.queue.lost(worker)
+        had_come = self.queue.lost(worker)
         self._advance()
+        return had_come
 
     def _on_stop_asked(self, worker: str) -> None:
         if self._processes:

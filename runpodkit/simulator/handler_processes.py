@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runpodkit.errors import StackError
+from runpodkit.simulator.worker_routes import KEY_IN_QUERY
 
 PING_INTERVAL_MS = 5_000
 _SECRETS = ("RUNPOD", "YANDEX_", "S3_", "AWS_", "REDIS_URL")
 """Settings of whoever started the simulator; a handler has no business with them."""
 LONGEST_PAUSE_S, ENOUGH_DEATHS, SOUND_S = 30.0, 3, 10.0
-"""Between two starts; deaths in a row that say the handler itself is broken; a life so long is no such death."""
+"""Between two starts; starts in a row that came to nothing, which say the handler itself is broken; a life so long
+is no part of a crash loop."""
 GRACE_S = 5.0
 
 
@@ -33,6 +35,8 @@ class _Slot:
     process: asyncio.subprocess.Process | None = None
     deaths: int = 0
     """In a row, each soon after its start."""
+    vain: int = 0
+    """Starts in a row that never came to the queue."""
     last_line: str = ""
     wanted: bool = field(default=False)
     """It was told to end: that is no death."""
@@ -48,7 +52,7 @@ class HandlerProcesses:
         *,
         url: str,
         key: str,
-        died: Callable[[str], None],
+        died: Callable[[str], bool],
         broken: Callable[[StackError], None],
         show: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
     ) -> None:
@@ -56,8 +60,8 @@ class HandlerProcesses:
         Args:
             url: The endpoint's, without an operation.
             key: What the workers show to the simulator.
-            died: Told of each worker process that is gone.
-            broken: Told once every process has died several times in a row.
+            died: Told of each worker process that is gone; says whether it had come to the queue before.
+            broken: Told once every process has died several times in a row without ever coming to the queue.
             show: Takes a line that a handler printed.
 
         Raises:
@@ -119,12 +123,13 @@ class HandlerProcesses:
                 _signal(slot.process, signal.SIGKILL)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(reading, 1.0)
-            self._died(slot.id)
+            had_come = self._died(slot.id)
             if slot.wanted:
                 continue
             slot.deaths = slot.deaths + 1 if time.monotonic() - started < SOUND_S else 1
+            slot.vain = 0 if had_come else slot.vain + 1  # a job may kill its worker: that is no fault of the start
             self._show(f"[{slot.id}] ended with exit code {code}; it is started again")
-            if all(other.deaths >= ENOUGH_DEATHS for other in self._slots):
+            if all(other.vain >= ENOUGH_DEATHS for other in self._slots):
                 said = slot.last_line or "it printed nothing"
                 self._broken(
                     StackError(
@@ -145,7 +150,7 @@ class HandlerProcesses:
                 continue
             if not line:
                 return
-            text = line.decode("utf-8", "replace").rstrip()
+            text = line.decode("utf-8", "replace").rstrip().replace(self._key, "…")  # its SDK prints addresses
             if text:
                 slot.last_line = text[:200]
                 self._show(f"[{slot.id}] {text}")
@@ -164,10 +169,13 @@ def check_handler(handler: Path) -> None:
 def worker_environment(environ: Mapping[str, str], worker_id: str, url: str, key: str) -> dict[str, str]:
     """What a worker finds in its environment on the platform; nothing of ours."""
     kept = {name: value for name, value in environ.items() if not name.startswith(_SECRETS)}
-    return kept | {
-        "RUNPOD_WEBHOOK_GET_JOB": f"{url}/job-take/$ID?gpu=none",
-        "RUNPOD_WEBHOOK_POST_OUTPUT": f"{url}/job-done/$RUNPOD_POD_ID/$ID?gpu=none",
-        "RUNPOD_WEBHOOK_POST_STREAM": f"{url}/job-stream/$RUNPOD_POD_ID/$ID?gpu=none",
+    direct = {name: ",".join(filter(None, (environ.get(name), "127.0.0.1"))) for name in ("NO_PROXY", "no_proxy")}
+    query = f"gpu=none&{KEY_IN_QUERY}={key}"
+    # its SDK's pings would go through the user's proxy, key and all
+    return (kept | direct) | {
+        "RUNPOD_WEBHOOK_GET_JOB": f"{url}/job-take/$ID?{query}",
+        "RUNPOD_WEBHOOK_POST_OUTPUT": f"{url}/job-done/$RUNPOD_POD_ID/$ID?{query}",
+        "RUNPOD_WEBHOOK_POST_STREAM": f"{url}/job-stream/$RUNPOD_POD_ID/$ID?{query}",
         "RUNPOD_WEBHOOK_PING": f"{url}/ping/$RUNPOD_POD_ID",
         "RUNPOD_PING_INTERVAL": str(PING_INTERVAL_MS),
         "RUNPOD_POD_ID": worker_id,

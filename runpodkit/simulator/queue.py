@@ -396,11 +396,16 @@ class Queue:
             job.stream.append(output)
             self.changes += 1
 
-    def lost(self, worker_id: str) -> None:
-        """A worker process is gone, and with it whatever it had: those jobs go to another, once."""
+    def lost(self, worker_id: str) -> bool:
+        """A worker process is gone, and with it whatever it had: those jobs go to another, once.
+
+        Returns:
+            Whether it had ever been heard of.
+        """
         process = self._processes.pop(worker_id, None)
         for job_id in process.jobs if process else ():
             self.died(job_id, worker_id)
+        return process is not None
 
     def jobs_to_stop(self, worker_id: str) -> list[str]:
         """What a worker process is to let go of; told every two seconds until it has."""

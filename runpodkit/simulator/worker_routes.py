@@ -22,6 +22,8 @@ from runpodkit.simulator.waiting import Moves
 HOLD_S = 25.0
 """How long a worker that finds nothing to do is kept on the line."""
 MAX_BODY = 64 * 2**20
+KEY_IN_QUERY = "key"
+"""RunPod's SDK shows the key of ~/.runpod/config.toml instead of its environment's, so the addresses carry ours too."""
 
 
 class WorkerRoutes:
@@ -63,8 +65,11 @@ class WorkerRoutes:
         self, answer: Callable[[Request, str], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def checked(request: Request) -> Response:
-            given = request.headers.get("authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(given.encode(), self._key.encode()):
+            shown = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if not any(
+                hmac.compare_digest(key.encode(), self._key.encode())
+                for key in (shown, request.query_params.get(KEY_IN_QUERY, ""))
+            ):
                 return PlainTextResponse("Unauthorized", 401)
             worker = request.path_params["worker"]
             names = (worker, request.path_params.get("job", worker))

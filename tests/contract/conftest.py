@@ -51,14 +51,14 @@ class Served:
         return True
 
 
-def simulate(*words: str) -> Served:
+def simulate(*words: str, **environ: str) -> Served:
     """Start one on a free port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "runpodkit", "simulate", "--port", "0", "--key", KEY, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith("RUNPOD")},
+        env={name: value for name, value in os.environ.items() if not name.startswith("RUNPOD")} | environ,
     )
     assert process.stdout
     found = re.search(r"127\.0\.0\.1:(\d+)/", process.stdout.readline())

@@ -112,6 +112,18 @@ async def test_a_job_that_kills_every_worker_fails_with_the_service_s_own_words(
     assert "probably crashed, ran out of memory or refused the input" in job.reason
 
 
+async def test_jobs_that_kill_their_worker_do_not_end_the_simulator() -> None:
+    served = simulate("--handler", str(HANDLERS / "plain.py"))
+    try:
+        async with Endpoint(served.url, KEY) as endpoint:
+            killers = [await endpoint.submit({"do": "die"}) for _ in range(2)]  # four deaths of the only worker
+            assert (await ended(endpoint, do="echo", what="still here")).output["echo"] == "still here"
+            for killer in killers:
+                assert (await endpoint.status(killer)).status is JobStatus.FAILED
+    finally:
+        end(served)
+
+
 async def test_cancelling_a_running_job_reaches_its_handler(plain: Served, endpoint: Endpoint) -> None:
     job = await endpoint.submit({"do": "sleep", "seconds": 600})
     async with asyncio.timeout(30):
@@ -132,6 +144,17 @@ async def test_a_handler_sees_nothing_of_our_settings(endpoint: Endpoint) -> Non
 
     assert "RUNPOD_POD_ID" in names
     assert not [name for name in names if name in ("RUNPOD_API_KEY", "RUNPOD_URL") or name.startswith("RUNPODKIT")]
+
+
+async def test_a_worker_serves_where_its_user_is_logged_in_with_runpod_s_own_tool(tmp_path: Path) -> None:
+    (tmp_path / ".runpod").mkdir()
+    (tmp_path / ".runpod" / "config.toml").write_text('[default]\napi_key = "rpa_made_up_and_stored"\n')
+    served = simulate("--handler", str(HANDLERS / "plain.py"), HOME=str(tmp_path))
+    try:
+        async with Endpoint(served.url, KEY) as endpoint:
+            assert (await ended(endpoint, do="echo", what=1)).output["echo"] == 1
+    finally:
+        end(served)
 
 
 async def test_parts_are_streamed_as_they_come_and_gathered_at_the_end(streaming: Served) -> None:

@@ -40,6 +40,15 @@ async def test_the_client_s_key_opens_no_worker_s_door(worker: httpx.AsyncClient
     assert (await worker.get(path, headers={"Authorization": f"Bearer {KEY}"})).status_code == 401
 
 
+async def test_a_worker_is_known_by_its_address_where_it_shows_another_key(
+    simulator: Simulator, worker: httpx.AsyncClient
+) -> None:
+    stored = {"Authorization": "rpa_from_a_config_file"}
+
+    assert (await worker.get(f"ping/w?key={simulator._worker_key}", headers=stored)).status_code == 200
+    assert (await worker.get("ping/w?key=another", headers=stored)).status_code == 401
+
+
 async def test_a_worker_s_key_opens_no_client_s_door(worker: httpx.AsyncClient) -> None:
     assert (await worker.post("run", json={"input": {"x": 1}})).status_code == 401
 
