@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import ipywidgets as widgets
 import pytest
 from pydantic import SecretStr
 
+from runpodkit import stack
 from runpodkit.blocking import shared_loop
 from runpodkit.endpoint.dialects import built_in, get_dialect
 from runpodkit.kit import Kit
@@ -34,6 +36,13 @@ BOUNDED = [
 ]
 LONG = {"width": 4096, "height": 4096, "steps": 150}
 HOSTILE = "<script>window.taken=1</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(autouse=True)
+def _ended(tmp_path: Path) -> Iterator[None]:
+    """A kit of a home of its own starts a Redis there."""
+    yield
+    stack.down(Settings.load(tmp_path, RUNPODKIT_HOME=tmp_path / "home"))
 
 
 @pytest.fixture
