@@ -45,6 +45,10 @@ class NoLimit:
 
     async def take(self, operation: str) -> None: ...
 
+    def refused(self, operation: str) -> None: ...
+
+    def saw(self, workers: int) -> None: ...
+
 
 @contextmanager
 def simulator() -> Iterator[tuple[str, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -63,6 +64,7 @@ def enhance(params: ImageParams, preset: Preset) -> SentPrompt:
     )
 
 
+@lru_cache(maxsize=256)  # the trials of a sweep share few prompts
 def _with_words(prompt: str, words: str) -> str:
     listed = (word.strip() for word in words.split(","))
     new = ", ".join(word for word in listed if word and not _has(prompt, word))

@@ -101,10 +101,11 @@ class Endpoint:
         key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
         hide(key.get_secret_value())  # an answer may echo it
         self._clock, self._sleep = clock, sleep
+        self._limiter = limiter or LocalLimiter(clock=clock, sleep=sleep)
         self._transport = Transport(
             self.url,
             key,
-            limiter=limiter or LocalLimiter(clock=clock, sleep=sleep),
+            limiter=self._limiter,
             http=http,
             clock=clock,
             sleep=sleep,
@@ -239,7 +240,9 @@ class Endpoint:
 
     async def health(self) -> Health:
         """Queue and workers of the endpoint."""
-        return Health.from_wire(await self._asked("GET", "health", operation="health"))
+        health = Health.from_wire(await self._asked("GET", "health", operation="health"))
+        self._limiter.saw(health.idle + health.running)
+        return health
 
     async def wait(
         self, job: Job, *, timeout_s: float = 600.0, poll_s: float | None = None, pace: Pace | None = None

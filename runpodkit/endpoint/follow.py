@@ -12,51 +12,107 @@ import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from runpodkit.jobs import Job
 
 LOOKS_PER_S = 180.0
 """Published: 2000 status calls per 10 s; a tenth less leaves air."""
 LOOKS_AT_ONCE = 100
-FIRST_LOOK_S, LONGEST_S = 0.25, 5.0
+FIRST_LOOK_S, SHORTEST_S, LONGEST_S = 0.25, 0.125, 5.0
+SLACK_S = 0.05
+"""From a job's end to its being told."""
 REMEMBERED = 50
+SHARE_DONE = 0.7
+LEARNED = 0.05
+"""Of how late one job is: a wave of many jobs ends at a time."""
 
 
 class Pace:
     """The usual execution times of one endpoint, and from them the next time to look at a job."""
 
     def __init__(self) -> None:
-        self._seen: deque[float] = deque(maxlen=REMEMBERED)
-        self._usual_s: float | None = None
+        self._seen: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+        self._expected: dict[float, float] = {}
+        self.looks_per_s = LOOKS_PER_S
+        """What all followed jobs may be looked at together; grows with the endpoint's limit."""
 
-    def saw(self, execution_time_s: float) -> None:
-        """Note how long a job took."""
-        self._seen.append(execution_time_s)
-        ordered = sorted(self._seen)
-        self._usual_s = ordered[len(ordered) // 2]
+    def saw(self, execution_time_s: float, work: float = 0.0) -> None:
+        """Note how long a job took; `work` in megapixel steps tells small jobs from large ones, 0: unknown."""
+        self._seen.append((execution_time_s, work))
+        self._expected.clear()
 
-    @property
-    def usual_s(self) -> float | None:
-        """The median of the last 50 execution times; None before the first."""
-        return self._usual_s
+    def expected_s(self, work: float = 0.0) -> float | None:
+        """How long most jobs like this one take: 7 in 10 of the last 50 took no longer.  None before the first."""
+        if not self._seen:
+            return None
+        if work not in self._expected:
+            alike = [took for took, done in self._seen if not work or not done or 0.8 <= done / work <= 1.25]
+            scaled = [took * work / done for took, done in self._seen if work and done]
+            times = sorted(alike if len(alike) >= 3 or not scaled else scaled)
+            self._expected[work] = times[int(len(times) * SHARE_DONE)]
+        return self._expected[work]
 
-    def next_look_s(self, age_s: float, looks: int, in_flight: int) -> float:
+    def next_look_s(
+        self,
+        age_s: float,
+        looks: int,
+        in_flight: int,
+        *,
+        work: float = 0.0,
+        likely_s: float | None = None,
+        queued: bool = False,
+    ) -> float:
         """Seconds until the next status call for a job that was submitted `age_s` ago.
 
         Args:
             looks: Status calls made for it so far.
             in_flight: Jobs that share the status limit.
+            work: What it has to do, in megapixel steps; 0: unknown.
+            likely_s: When it will likely have ended, in seconds after its submission; default: after the usual time.
+            queued: Whether the last look found it in the queue.
         """
-        share_s = in_flight / LOOKS_PER_S
-        usual = self._usual_s
+        share_s = in_flight / self.looks_per_s
+        usual = self.expected_s(work)
         if usual is None:
             rest = FIRST_LOOK_S * 1.6**looks
         elif looks == 0:
-            rest = max(FIRST_LOOK_S / 2, usual * 1.05 - age_s)
+            rest = max(SHORTEST_S, (likely_s or usual) * 1.02 + SLACK_S - age_s)
+        elif queued:
+            rest = max(SHORTEST_S, usual)
         else:
-            # Late already: it queued, or this one takes longer.  Each look waits a third of the usual time, then more.
-            rest = max(FIRST_LOOK_S / 2, usual * 0.35) * 1.3 ** (looks - 1)
-        return max(share_s, min(rest, max(LONGEST_S, (usual or 0) * 1.05)))
+            # Late: it queued for longer, or this one takes longer.  Each look waits a while, then more.
+            rest = max(SHORTEST_S, usual * 0.2) * 1.5 ** (looks - 1)
+        longest = max(LONGEST_S, 1.05 * max(usual or 0, likely_s or 0) + SLACK_S)
+        return max(share_s, min(rest, longest))
+
+
+class Due(NamedTuple):
+    """When a job will likely end, by the clock that was told of its submission."""
+
+    at: float
+    in_turn: float
+    """The same before what earlier jobs taught."""
+
+
+class Forecast:
+    """When jobs will end that some workers take in turn: a queue of our own, corrected by how late jobs really are."""
+
+    def __init__(self) -> None:
+        self._free_at: list[float] = []
+        self._late_s = 0.0
+
+    def submitted(self, now: float, usual_s: float, workers: int) -> Due:
+        """A job was submitted at `now`, and there are so many workers."""
+        start = now
+        while len(self._free_at) >= max(1, workers):
+            start = max(now, heapq.heappop(self._free_at))
+        heapq.heappush(self._free_at, start + usual_s)
+        return Due(max(now, start + self._late_s) + usual_s, start + usual_s)
+
+    def ended(self, due: Due, at: float) -> None:
+        """A job for which this was forecast ended at `at`."""
+        self._late_s += LEARNED * (at - due.in_turn - self._late_s)
 
 
 class Follower:

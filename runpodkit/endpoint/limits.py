@@ -33,8 +33,21 @@ PUBLISHED: Mapping[str, Limit] = MappingProxyType(
     }
 )
 """`retry` and `health` have none that is published.  Source: RunPod docs, "Send requests", rate limits."""
+PER_WORKER = 50
+"""Requests per 10 s that each running worker adds up to: what holds is the larger of this sum and the published
+number.  Source: one worked example by RunPod's support, so a 429 sends us back to the published number."""
+GROWING = frozenset({"run", "runsync", "status", "stream"})
+BACK_TO_BASE_S = 60.0
 AIR = 0.9
 """What we use of a limit: clocks differ, and other clients may share it."""
+
+
+def per_10_s(operation: str, workers: int = 0) -> int | None:
+    """Requests of an operation in ten seconds, with that many workers running; None: no limit is published."""
+    limit = PUBLISHED.get(operation)
+    if limit is None:
+        return None
+    return max(limit.per_10_s, PER_WORKER * workers) if operation in GROWING else limit.per_10_s
 
 
 def at_once(operation: str) -> int | None:
@@ -71,3 +84,9 @@ class LocalLimiter:
         self._next[operation] = turn + apart
         if turn > now:
             await self._sleep(turn - now)
+
+    def refused(self, operation: str) -> None:
+        """Nothing to learn: this one never goes beyond the published numbers."""
+
+    def saw(self, workers: int) -> None:
+        """Nothing to learn here either."""

@@ -16,6 +16,7 @@ import re
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from importlib.metadata import version
 from typing import Any, Protocol
 
 import aiohttp
@@ -42,6 +43,11 @@ PIECE_BYTES = 512 * 1024
 CONNECTIONS, KEPT_ALIVE = 400, 100
 """As many as the widest published limit lets be open at once; idle ones beyond a hundred are closed."""
 TIMEOUT_S, CONNECT_S, POOL_S = 30.0, 10.0, 60.0
+_HEADERS = (
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "gzip, deflate"),
+    ("User-Agent", f"runpodkit/{version('runpodkit')}"),
+)
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -50,6 +56,12 @@ class Limiter(Protocol):
 
     async def take(self, operation: str) -> None:
         """Return when one request of this operation may go."""
+
+    def refused(self, operation: str) -> None:
+        """The service answered 429."""
+
+    def saw(self, workers: int) -> None:
+        """So many workers are started: some limits grow with them."""
 
 
 class Transport:
@@ -135,22 +147,25 @@ class Transport:
     ) -> bytes:
         if self._limiter:
             await self._limiter.take(operation)
-        headers = {"Authorization": f"Bearer {self._api_key.get_secret_value()}", "Accept": "application/json"}
+        headers = [("Authorization", f"Bearer {self._api_key.get_secret_value()}"), *_HEADERS]
         if content is not None:
-            headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
         timeout = httpx.Timeout(read_timeout_s, connect=CONNECT_S, pool=POOL_S) if read_timeout_s else self._timeout
         door = self._door()
+        request = httpx.Request(
+            method,
+            f"{self._base_url}/{path}",
+            content=_body(content),
+            params=params,
+            headers=headers,
+            extensions={"timeout": timeout.as_dict()},
+        )
         try:
             async with door.gate(operation):
-                request = door.client.build_request(
-                    method,
-                    f"{self._base_url}/{path}",
-                    content=_body(content),
-                    params=params,
-                    headers=headers,
-                    timeout=timeout,
-                )
-                response = await door.client.send(request, stream=True)
+                # The transport itself: a client's cookies, redirects and logins would cost a quarter of the whole,
+                # and none of them may happen here.
+                response = await door.http.handle_async_request(request)
+                response.request = request
                 try:
                     body = await _read(response, about)
                 finally:
@@ -163,6 +178,8 @@ class Transport:
             raise TransportError(f"{about}: no answer from {self._base_url} ({detail})", not never_sent) from exc
         if response.is_success:
             return body
+        if response.status_code == 429 and self._limiter:
+            self._limiter.refused(operation)
         raise _refusal(response, body, about, self._base_url)
 
     def _door(self) -> _Door:
@@ -170,27 +187,21 @@ class Transport:
         door = self._doors.get(loop)
         if door is None:
             limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_ALIVE)
-            client = httpx.AsyncClient(
-                transport=self._http or AiohttpTransport(limits=limits),
-                follow_redirects=False,
-                trust_env=False,
-                timeout=self._timeout,
-            )
-            door = self._doors[loop] = _Door(client)
+            door = self._doors[loop] = _Door(self._http or AiohttpTransport(limits=limits, trust_env=False))
         return door
 
     async def aclose(self) -> None:
         """Close the connections that belong to the running loop."""
         door = self._doors.pop(asyncio.get_running_loop(), None)
         if door:
-            await door.client.aclose()
+            await door.http.aclose()
 
 
 class _Door:
     """What belongs to one event loop: connections, and how many requests of an operation are open."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self.client = client
+    def __init__(self, http: httpx.AsyncBaseTransport) -> None:
+        self.http = http
         self._gates: dict[str, asyncio.Semaphore] = {}
 
     def gate(self, operation: str) -> contextlib.AbstractAsyncContextManager[Any]:

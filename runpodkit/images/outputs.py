@@ -81,11 +81,14 @@ def decode_text(text: str, max_bytes: int = MAX_BYTES) -> bytes:
     # line breaks after every 76 characters add under 3 %; the rest is room for padding
     if len(body) > max_bytes * 4 / 3 * 1.03 + 1024:
         raise OutputError(f"the output's picture has {len(body):,} base64 characters, over {_mib(max_bytes)} of bytes")
-    body = "".join(body.split()).rstrip("=").translate(_URL_SAFE)
     try:
-        data = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise OutputError(f"the output's picture is not base64: it begins {_begins(text)}") from exc
+        data = base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):  # not as most workers write it: another alphabet, line breaks, no padding
+        body = "".join(body.split()).rstrip("=").translate(_URL_SAFE)
+        try:
+            data = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
+        except (binascii.Error, ValueError) as exc:
+            raise OutputError(f"the output's picture is not base64: it begins {_begins(text)}") from exc
     if len(data) > max_bytes:
         raise OutputError(f"the output's picture has {len(data):,} bytes, over {_mib(max_bytes)}")
     return data

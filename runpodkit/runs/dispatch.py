@@ -64,6 +64,7 @@ class Dispatcher:
         except (OperationalError, OSError) as exc:
             raise LedgerError(f"Redis: could not dispatch run {run}: {exc}") from exc
         await self._ledger.add(run, celery_tasks=1)
+        await self._ledger.only_one(f"revive:{run}", REDISPATCH_S)  # its driver needs a moment to come
 
     async def revive(self) -> list[str]:
         """Dispatch every run of this family that should move but has no driver; gives their names.
@@ -74,7 +75,7 @@ class Dispatcher:
             return []
         revived = []
         for name in await self._ledger.names(active=True):
-            if await self._is_stuck(name) and await self._ledger.only_one(f"revive:{name}", REDISPATCH_S):
+            if await self._is_stuck(name) and not await self._ledger.is_locked(f"revive:{name}"):
                 await self.dispatch(name)
                 revived.append(name)
         return revived

@@ -27,6 +27,9 @@ DRIVER_GONE_S = 20.0
 GROUP_S = 0.01
 GROUP_MAX = 100
 USUAL_TIMES = 50
+DREW_LATELY_S = 3600
+ANSWER_S = 10.0
+"""A Redis that is silent for longer counts as gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,12 @@ class Beat:
     """A `RunState`, or GONE where the run was forgotten."""
     hold: str
     drained: int
+    """Jobs in flight of drivers that will send no more."""
+    others: int
+    """Those of the other drivers."""
     sharing: int
+    runs: int
+    """Runs that have jobs to send to this endpoint, this one included."""
     cost: float
     successes: int
     lost: frozenset[int]
@@ -102,7 +110,9 @@ class Ledger:
 
     def __init__(self, url: str, store: str = "") -> None:
         """`store` names the store that pictures go to: a key is claimed per store."""
-        pool = aioredis.BlockingConnectionPool.from_url(url, max_connections=10, timeout=20, decode_responses=True)
+        pool = aioredis.BlockingConnectionPool.from_url(
+            url, max_connections=10, timeout=20, decode_responses=True, socket_timeout=ANSWER_S
+        )
         self._redis = aioredis.Redis.from_pool(pool)
         self._store = store
         self._script = {
@@ -276,7 +286,8 @@ class Ledger:
             owner = f"{change.lease.run}/{change.trial}"
             wire |= {"claim": change.claim, "key": f"{self._store}:{change.row.key}", "owner": owner}
             if change.claim == "keep":
-                wire["kept"] = json.dumps({"owner": owner, "row": change.row.to_text()}, ensure_ascii=False)
+                kept = replace(change.row, worker_id=None, flags=(), submitted_at=None, reserved_at=None)
+                wire["kept"] = json.dumps({"owner": owner, "row": kept.to_text()}, ensure_ascii=False)
         return wire
 
     async def claims(self, keys: Sequence[str]) -> dict[str, Claim]:
@@ -313,15 +324,23 @@ class Ledger:
         return [Lease(head.name, int(number), int(fence)) for number, fence in zip(got[::2], got[1::2], strict=True)]
 
     async def beat(
-        self, name: str, owner: str, leases: Sequence[Lease], *, in_flight: int, drains: bool, gone: bool = False
+        self,
+        head: RunHead,
+        owner: str,
+        leases: Sequence[Lease],
+        *,
+        in_flight: int,
+        drains: bool,
+        wants: bool = False,
+        gone: bool = False,
     ) -> Beat:
-        """Renew leases, say how many jobs are in flight, and hear how the run stands."""
-        run = self._run(name)
+        """Renew leases, say how many jobs are in flight and whether there are more to send; hear how the run stands."""
+        run = self._run(head.name)
         pairs = json.dumps([[lease.batch, lease.fence] for lease in leases])
-        async with _errors(f"renew leases of {name}"):
+        async with _errors(f"renew leases of {head.name}"):
             text = await self._script["BEAT"](
-                keys=[run, f"{run}:batches", f"{run}:drivers"],
-                args=[owner, LEASE_S, in_flight, int(drains), int(gone), pairs],
+                keys=[run, f"{run}:batches", f"{run}:drivers", f"{PREFIX}sending:{head.endpoint}"],
+                args=[owner, LEASE_S, in_flight, int(drains), int(gone), pairs, head.name, int(wants)],
             )
         heard = json.loads(text)
         return Beat(**{**heard, "lost": frozenset(int(number) for number in heard["lost"])})
@@ -348,17 +367,29 @@ class Ledger:
         async with _errors(f"lock {what}"):
             return bool(await self._redis.set(f"{PREFIX}lock:{what}", 1, nx=True, px=int(seconds * 1000)))
 
+    async def is_locked(self, what: str) -> bool:
+        """Whether somebody does `what`, or did just now."""
+        async with _errors(f"look at {what}"):
+            return bool(await self._redis.exists(f"{PREFIX}lock:{what}"))
+
     # usual times and shared limits
 
-    async def saw_time(self, endpoint: str, execution_time_s: float, work: float) -> None:
-        """Note how long a job took, and its work in pixel steps."""
+    async def saw_times(self, endpoint: str, times: Sequence[tuple[float, float]]) -> None:
+        """Note how long jobs took: (execution time in s, work in megapixel steps), the latest last."""
         key = f"{PREFIX}times:{endpoint}"
-        async with _errors("note a time"):
+        texts = [json.dumps([round(seconds, 4), work]) for seconds, work in times[-USUAL_TIMES:]]
+        async with _errors("note times"):
             pipe = self._redis.pipeline(transaction=False)
-            pipe.lpush(key, json.dumps([round(execution_time_s, 4), work]))
+            pipe.lpush(key, *texts)
             pipe.ltrim(key, 0, USUAL_TIMES - 1)
             pipe.expire(key, 30 * 86_400)
+            pipe.set(f"{PREFIX}drew:{endpoint}", 1, ex=DREW_LATELY_S)
             await pipe.execute()
+
+    async def drew_lately(self, endpoint: str) -> bool:
+        """Whether a job of this endpoint ended well within the last hour."""
+        async with _errors("read usual times"):
+            return bool(await self._redis.exists(f"{PREFIX}drew:{endpoint}"))
 
     async def usual_times(self, endpoint: str) -> list[tuple[float, float]]:
         """The last 50 or fewer (execution time in s, work in pixel steps) of an endpoint, newest first."""

@@ -12,11 +12,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from runpodkit.endpoint.limits import AIR, PUBLISHED
+from runpodkit.endpoint.limits import AIR, BACK_TO_BASE_S, PUBLISHED, per_10_s
 from runpodkit.runs.ledger import Ledger
 
-PER_SECOND = {name: int(limit.per_10_s * AIR / 10) for name, limit in PUBLISHED.items() if limit.per_10_s >= 100}
-"""Of the operations that a run needs; the rarer ones have limits below one a second."""
+SHARED = frozenset(name for name, limit in PUBLISHED.items() if limit.per_10_s >= 100)
+"""Of the operations, those that a run needs; the rarer ones have limits below one a second."""
 SHARE = 0.2
 """Of a second's requests, taken at a time: few round trips, yet other processes get theirs."""
 
@@ -41,10 +41,28 @@ class RedisLimiter:
     ) -> None:
         self._ledger, self._endpoint, self._clock, self._sleep = ledger, endpoint, clock, sleep
         self._allotments: dict[str, _Allotment] = {}
+        self._refused_at: dict[str, float] = {}
+        self._workers = 0
+
+    def refused(self, operation: str) -> None:
+        """After a 429 only the published number counts, for a minute."""
+        self._refused_at[operation] = self._clock()
+
+    def saw(self, workers: int) -> None:
+        """So many workers are started: the limits of some operations grow with them."""
+        self._workers = workers
+
+    def per_second(self, operation: str) -> int | None:
+        """What all processes together may ask of an operation in a second; None: it is not shared."""
+        if operation not in SHARED:
+            return None
+        back_to_base = self._clock() - self._refused_at.get(operation, -BACK_TO_BASE_S) < BACK_TO_BASE_S
+        most = per_10_s(operation, 0 if back_to_base else self._workers)
+        return None if most is None else int(most * AIR / 10)
 
     async def take(self, operation: str) -> None:
         """Return when one request of this operation may go; operations without a published limit go at once."""
-        per_second = PER_SECOND.get(operation)
+        per_second = self.per_second(operation)
         if per_second is None:
             return
         allotment = self._allotments.setdefault(operation, _Allotment())

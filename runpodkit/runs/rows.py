@@ -11,13 +11,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from runpodkit.endpoint.dialects import Dialect, from_row, get_dialect
 
 BATCH_SIZE = 50
+PIXELS_DIGITS = 16
+"""Of a picture's sha256: enough to tell equal pictures of one run."""
 
 
 class TrialState(StrEnum):
@@ -73,7 +75,18 @@ class ImageFile:
     height: int
     bytes: int
     pixels: str = ""
-    """sha256 of the bytes as the endpoint sent them, to tell equal pictures."""
+    """The first 16 digits of the sha256 of the bytes as the endpoint sent them, to tell equal pictures."""
+
+    def to_list(self, trial_key: str) -> list[Any]:
+        """Short, as most of a ledger's memory would go into names: of the key only what the trial's does not say."""
+        start = f"images/{trial_key[:2]}/{trial_key}"
+        key = f"~{self.key[len(start) :]}" if trial_key and self.key.startswith(start) else self.key
+        return [key, self.width, self.height, self.bytes, self.pixels]
+
+    @classmethod
+    def from_list(cls, given: list[Any], trial_key: str) -> ImageFile:
+        key, *rest = given
+        return cls(f"images/{trial_key[:2]}/{trial_key}{key[1:]}" if key.startswith("~") else key, *rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,7 @@ class Row:
             if item.name != "state" and getattr(self, item.name) != item.default
         }
         if self.images:
-            given["images"] = [dataclasses.asdict(image) for image in self.images]
+            given["images"] = [image.to_list(self.key) for image in self.images]
         return f"{self.state}|{json.dumps(given, separators=(',', ':'), ensure_ascii=False)}"
 
     @classmethod
@@ -121,7 +134,10 @@ class Row:
             return cls()
         state, _, rest = text.partition("|")
         given = json.loads(rest)
-        given["images"] = tuple(ImageFile(**image) for image in given.get("images", ()))
+        images, key = given.get("images", ()), given.get("key", "")
+        given["images"] = tuple(
+            ImageFile.from_list(image, key) if isinstance(image, list) else ImageFile(**image) for image in images
+        )
         given["flags"] = tuple(given.get("flags", ()))
         return cls(state=TrialState(state), **given)
 
@@ -140,7 +156,15 @@ class RunPolicy(BaseModel):
     budget_usd: float | None = Field(None, gt=0, description="The run is HELD before it costs more.")
     window: int | None = Field(None, ge=1, le=1000, description="Jobs in flight at most; unset: from the workers.")
     queue_timeout_s: float | None = Field(None, gt=0, description="Patience with a queued job; unset: none ends it.")
-    pilot: bool = Field(True, description="On a live endpoint one trial goes first.")
+    deadline_s: float | None = Field(
+        None, gt=0, description="Nothing more is sent so long after the start: the run is HELD; unset: no end."
+    )
+    pilot: bool = Field(
+        True, description="On a live endpoint that drew nothing within the last hour, one trial goes first."
+    )
+    on_expired: Literal["keep", "resubmit"] = Field(
+        "keep", description="A result that was not fetched in time: `keep` it as EXPIRED, or pay again."
+    )
 
 
 @dataclass(frozen=True, slots=True)

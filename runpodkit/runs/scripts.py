@@ -96,10 +96,10 @@ return got
 BEAT = (
     _NOW
     + """
--- KEYS: run, batches, drivers
--- ARGV: owner, lease seconds, jobs in flight, draining (1/0), gone (1/0), JSON list of {number, fence}
--- Renews what is still held and tells: state, kind of hold, jobs in flight of draining others, drivers that share the
--- window, budget spent, JSON list of lost batches.
+-- KEYS: run, batches, drivers, runs that send to this endpoint
+-- ARGV: owner, lease seconds, jobs in flight, draining (1/0), gone (1/0), JSON list of {number, fence}, name, wants (1/0)
+-- Renews what is still held and tells: state, kind of hold, jobs in flight of draining and of other drivers, drivers
+-- that share the window, runs that share the endpoint, budget spent, JSON list of lost batches.
 local lost = {}
 for _, pair in ipairs(cjson.decode(ARGV[6])) do
   local text = redis.call('HGET', KEYS[2], pair[1])
@@ -115,16 +115,23 @@ if ARGV[5] == '1' then redis.call('HDEL', KEYS[3], ARGV[1])
 else
   redis.call('HSET', KEYS[3], ARGV[1], cjson.encode({beat = now, flight = tonumber(ARGV[3]), drains = ARGV[4] == '1'}))
 end
-local drained, sharing = 0, 0
+local drained, others, sharing = 0, 0, 0
 local all = redis.call('HGETALL', KEYS[3])
 for i = 1, #all, 2 do
   local driver = cjson.decode(all[i + 1])
   if now - driver.beat > 20 then redis.call('HDEL', KEYS[3], all[i])
   elseif driver.drains then drained = drained + driver.flight
-  else sharing = sharing + 1 end
+  else
+    sharing = sharing + 1
+    if all[i] ~= ARGV[1] then others = others + driver.flight end
+  end
 end
+if ARGV[8] == '1' then redis.call('ZADD', KEYS[4], now, ARGV[7]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - 5)
+redis.call('EXPIRE', KEYS[4], 60)
 local about = redis.call('HMGET', KEYS[1], 'state', 'hold', 'cost', 'successes')
-return cjson.encode({state = about[1] or 'GONE', hold = about[2] or '', drained = drained, sharing = sharing,
+return cjson.encode({state = about[1] or 'GONE', hold = about[2] or '', drained = drained, others = others, sharing = sharing,
+  runs = math.max(1, redis.call('ZCARD', KEYS[4])),
   cost = tonumber(about[3] or '0'), successes = tonumber(about[4] or '0'), lost = lost})
 """
 )
@@ -135,7 +142,10 @@ RELEASE = (
 -- KEYS: run, batches, active   ARGV: number, fence, done (1/0), batches in all, name; gives 1 if the run is over
 local text = redis.call('HGET', KEYS[2], ARGV[1])
 local lease = text and cjson.decode(text)
-if not lease or lease.done or lease.fence ~= tonumber(ARGV[2]) then return 0 end
+if not lease or lease.fence ~= tonumber(ARGV[2]) then return 0 end
+if lease.done then  -- asked again, because the first answer was lost
+  return tonumber(redis.call('HGET', KEYS[1], 'batches_done')) >= tonumber(ARGV[4]) and 1 or 0
+end
 lease['until'] = 0
 lease.done = ARGV[3] == '1' or nil
 redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(lease))

@@ -12,15 +12,16 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from runpodkit.endpoint.client import Endpoint, Policy
 from runpodkit.endpoint.dialects import Dialect
-from runpodkit.endpoint.follow import Pace
+from runpodkit.endpoint.follow import Due, Pace
 from runpodkit.endpoint.keys import trial_key
 from runpodkit.errors import (
     ApiError,
     AuthError,
+    LedgerError,
     NotFoundError,
     OutputError,
     ProtocolError,
@@ -39,12 +40,15 @@ from runpodkit.prompts import PRESETS, enhance
 from runpodkit.runs.inputs import sendable
 from runpodkit.runs.ledger import Change, Claim, FencedError, Lease, Ledger
 from runpodkit.runs.money import work_of
-from runpodkit.runs.rows import ImageFile, Row, RunHead, TrialState
+from runpodkit.runs.rows import PIXELS_DIGITS, ImageFile, Row, RunHead, TrialState
+from runpodkit.runs.stock import Stock
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Trial
 
 TAKE_OVER_S = 15.0
 """A reservation without a job id is left alone this long: its driver may still be waiting for the answer."""
+FRESH_S = 1.0
+"""A job submitted longer ago was taken over: where it stands in the queue is not known."""
 LOST_LOOKS, LOST_S = 3, 10.0
 RETENTION_S = 30 * 60
 EXECUTION_MARGIN_S = 5.0
@@ -79,17 +83,32 @@ class Conductor(Protocol):
     def cancelled(self) -> bool:
         """Whether the run was cancelled."""
 
-    def in_flight(self) -> int:
-        """Jobs of this driver that are on the endpoint."""
+    def may_send(self) -> bool:
+        """Whether the lease was renewed lately enough for a POST."""
+
+    def on_endpoint(self) -> int:
+        """Jobs of the run that are on the endpoint, as far as is known here."""
+
+    def follows(self, change: int) -> None:
+        """So many jobs more are on the endpoint."""
+
+    def forecast(self, submitted_at: float, usual_s: float) -> Due:
+        """When a job that was submitted just now will likely end, in seconds since the epoch."""
+
+    def ended(self, due: Due, at: float) -> None:
+        """When it did."""
+
+    def saw_time(self, execution_time_s: float, work: float) -> None:
+        """How long a job took, and its work in megapixel steps."""
+
+    async def nap(self, seconds: float) -> None:
+        """Sleep, but wake for a stop or a cancel."""
+
+    async def ledger_back(self, error: LedgerError) -> bool:
+        """Pause before a change that Redis did not take is tried again; False: give it up."""
 
     async def hold(self, reason: str, *, person: bool) -> None:
         """Stop the run from sending until the cause is gone (`probe`) or a person acts."""
-
-
-class _Delivery(NamedTuple):
-    images: tuple[ImageFile, ...]
-    seed: int | None
-    cost_usd: float | None
 
 
 class TrialWork:
@@ -101,8 +120,11 @@ class TrialWork:
         self._tools, self._conductor, self._head, self._lease, self._trial = tools, conductor, head, lease, trial
         self._dialect = dialect
         self._params: ImageParams = dialect.resolve(trial.params)
-        self._key = trial_key(tools.identity, dialect.canonical(self._params))
+        self.key = trial_key(head.identity, dialect.canonical(self._params))
+        self.stock: tuple[Stock, tuple[str, ...]] | None = None
+        """Where the store has this picture, for a trial that is not begun."""
         self._me = f"{head.name}/{trial.number}"
+        self._work = work_of(self._params)
         self._looks = 0
 
     async def work(self, row: Row) -> Row:
@@ -138,34 +160,45 @@ class TrialWork:
     # reserve
 
     async def _reserve(self, row: Row) -> Row:
-        if self._head.reuse and row.attempts == 0 and (found := await self._find_in_store()):
-            return await self._write(replace(found, key=self._key, state=TrialState.REUSED))
+        if row.attempts == 0 and (found := await self._in_stock()):
+            return await self._write(found)
         reserved = replace(
             row,
             state=TrialState.RESERVED,
-            key=self._key,
+            key=self.key,
             attempts=row.attempts + 1,
             reserved_at=self._tools.clock(),
             job=None,
             not_before=None,
             reason=None,
         )
-        if not self._head.reuse:
-            return await self._write(reserved)
-        claim = await self._tools.ledger.apply(Change(self._lease, self._trial.number, reserved, "take"))
-        if claim is None:
-            return reserved
-        return await self._by_claim(claim)
+        claim = await self._apply(reserved, "take" if self._head.reuse else "")
+        return reserved if claim is None else await self._by_claim(claim)
+
+    async def _in_stock(self) -> Row | None:
+        """The picture as an earlier run left it, where the ledger no longer knows; None if there is none."""
+        if self.stock is None or len(self.stock[1]) != self._params.num_images:
+            return None
+        stock, names = self.stock
+        if (await self._tools.ledger.claims([self.key])).get(self.key):
+            return None
+        images = await stock.read(names)
+        if images is None:
+            return None
+        now = self._tools.clock()
+        return Row(
+            TrialState.REUSED, key=self.key, images=images, cost_usd=0.0, ended_at=now, flags=("cost from worker",)
+        )
 
     async def _by_claim(self, claim: Claim) -> Row:
         """Another trial draws or has drawn this picture."""
         if claim.row is None:
-            return await self._write(Row(TrialState.WAITING, key=self._key, owner=claim.owner))
+            return await self._write(Row(TrialState.WAITING, key=self.key, owner=claim.owner))
         made = claim.row
         return await self._write(
             Row(
                 TrialState.REUSED,
-                key=self._key,
+                key=self.key,
                 images=made.images,
                 seed=made.seed,
                 queue_delay_s=made.queue_delay_s,
@@ -178,46 +211,20 @@ class TrialWork:
             )
         )
 
-    async def _find_in_store(self) -> Row | None:
-        """The picture as an earlier run left it, where the ledger no longer knows; None if there is none."""
-        prefix = f"images/{self._key[:2]}/{self._key}-"
-
-        def look() -> list[ImageFile]:
-            from runpodkit.images.outputs import inspect
-
-            files = []
-            for key in self._tools.store.keys(prefix):
-                data = self._tools.store.get(key)
-                about = inspect(data)
-                files.append(ImageFile(key, about.width, about.height, len(data)))
-            return files
-
-        if (await self._tools.ledger.claims([self._key])).get(self._key):
-            return None
-        try:
-            images = await asyncio.to_thread(look)
-        except (StoreError, OutputError) as exc:
-            batch_log.warning("{}: the store's picture of {} cannot be used: {}", self._me, self._key[:12], exc)
-            return None
-        if len(images) != self._params.num_images:
-            return None
-        now = self._tools.clock()
-        return Row(images=tuple(images), cost_usd=0.0, ended_at=now, flags=("cost from worker",))
-
     async def _watch_owner(self, row: Row) -> Row:
         """Wait for the trial that draws the same picture; take over if it ends without one."""
         while not self._conductor.stopping():
             if self._conductor.cancelled():
                 return await self._end(row, TrialState.CANCELLED, "the run was cancelled")
-            claim = (await self._tools.ledger.claims([self._key])).get(self._key)
+            claim = (await self._tools.ledger.claims([self.key])).get(self.key)
             if claim is None or claim.owner == self._me:
-                return await self._write(Row(TrialState.PLANNED, key=self._key))
+                return await self._write(Row(TrialState.PLANNED, key=self.key))
             if claim.row is not None:
                 return await self._by_claim(claim)
             owner = await self._tools.ledger.row_of(claim.owner)
             if owner is None or (owner.state.is_final and not owner.state.has_picture):
-                await self._tools.ledger.drop_claim(self._key, claim.owner)
-            await self._tools.sleep(0.5)
+                await self._tools.ledger.drop_claim(self.key, claim.owner)
+            await self._conductor.nap(0.5)
         return row
 
     # submit
@@ -250,6 +257,8 @@ class TrialWork:
             ttl_s=(self._head.policy.queue_timeout_s or 6 * 3600) + max(self._params.timeout, 5) + 60,
         )
         while True:
+            if not self._conductor.may_send():
+                return await self._put_back(row)
             try:
                 input = await asyncio.to_thread(self._input, row) if self._params.input_image else self._input(row)
                 job = await self._tools.endpoint.submit(input, policy=policy)
@@ -315,13 +324,28 @@ class TrialWork:
     # follow
 
     async def _follow(self, row: Row) -> Row:
+        self._conductor.follows(+1)
+        try:
+            return await self._followed(row)
+        finally:
+            self._conductor.follows(-1)
+
+    async def _followed(self, row: Row) -> Row:
         tools, conductor = self._tools, self._conductor
         job_id = row.job or ""
-        looks, working_since = 0, None
+        usual_s, submitted_at = tools.pace.expected_s(self._work), row.submitted_at or tools.clock()
+        due = None
+        if usual_s is not None and tools.clock() - submitted_at < FRESH_S:
+            due = conductor.forecast(submitted_at, usual_s)
+        looks, working_since, queued = 0, None, False
         missing: list[float] = []
         while True:
-            age = tools.clock() - (row.submitted_at or tools.clock())
-            await self._nap(tools.pace.next_look_s(age, looks, conductor.in_flight()))
+            age = tools.clock() - submitted_at
+            likely_s = None if due is None else due.at - submitted_at
+            rest = tools.pace.next_look_s(
+                age, looks, conductor.on_endpoint(), work=self._work, likely_s=likely_s, queued=queued
+            )
+            await conductor.nap(rest)
             if conductor.cancelled():
                 await self._cancel_job(job_id)
                 return await self._end(row, TrialState.CANCELLED, "the run was cancelled")
@@ -331,24 +355,27 @@ class TrialWork:
                 looks += 1
                 self._looks += 1
                 job = await tools.endpoint.status(job_id)
-            except NotFoundError as exc:
-                if exc.message and not missing:
+            except NotFoundError:
+                if not missing:
                     batch_log.warning("{}: job {} is unknown to the endpoint", self._me, job_id)
                 missing.append(tools.clock())
                 if len(missing) >= LOST_LOOKS and missing[-1] - missing[0] >= LOST_S:
                     return await self._lost(row, age)
-                await self._nap(LOST_S / LOST_LOOKS)
+                await conductor.nap(LOST_S / LOST_LOOKS)
                 continue
             except AuthError as exc:
                 await conductor.hold(str(exc), person=True)
                 return row
             except (TransportError, ApiError, ProtocolError) as exc:
                 await conductor.hold(f"endpoint down: {exc}", person=False)
-                await self._nap(3.0)
+                await conductor.nap(3.0)
                 continue
             missing.clear()
             if job.status.is_final:
+                if due is not None and job.execution_time_s is not None:
+                    conductor.ended(due, submitted_at + (job.queue_delay_s or 0) + job.execution_time_s)
                 return await self._collect(row, job)
+            queued = job.status is JobStatus.IN_QUEUE
             if job.status in (JobStatus.IN_PROGRESS, JobStatus.RUNNING):
                 working_since = working_since or tools.clock()
             if overdue := self._overdue(age, working_since):
@@ -374,7 +401,7 @@ class TrialWork:
 
     async def _lost(self, row: Row, age: float) -> Row:
         """The endpoint forgot the job: it may have ended and been paid for, or never existed."""
-        if age > RETENTION_S:
+        if age > RETENTION_S and self._head.policy.on_expired == "keep":
             return await self._end(row, TrialState.EXPIRED, "the result was kept 30 minutes and is gone")
         if row.attempts >= self._head.policy.max_attempts:
             return await self._end(row, TrialState.FAILED, "the endpoint forgot the job")
@@ -382,14 +409,6 @@ class TrialWork:
             row, state=TrialState.PLANNED, job=None, doubtful=row.doubtful + 1, flags=(*row.flags, "job forgotten")
         )
         return await self._write(flagged, claim="drop")
-
-    async def _nap(self, seconds: float) -> None:
-        """Sleep, but look up every second for a stop or a cancel."""
-        until = self._tools.clock() + seconds
-        while (rest := until - self._tools.clock()) > 0:
-            if self._conductor.stopping() or self._conductor.cancelled():
-                return
-            await self._tools.sleep(min(rest, 1.0))
 
     async def _cancel_job(self, job_id: str) -> None:
         try:
@@ -412,7 +431,7 @@ class TrialWork:
             ended_at=self._tools.clock(),
         )
         if job.execution_time_s is not None:
-            self._tools.pace.saw(job.execution_time_s)
+            self._tools.pace.saw(job.execution_time_s, self._work)
         if job.status is JobStatus.CANCELLED:
             return await self._end(row, TrialState.CANCELLED, "cancelled on the endpoint")
         if job.status is not JobStatus.COMPLETED:
@@ -438,7 +457,7 @@ class TrialWork:
             row, state=TrialState.COLLECTED, images=images, seed=seed, flags=(*row.flags, *self._oddities(images, seed))
         )
         if job.execution_time_s is not None:
-            await self._tools.ledger.saw_time(self._head.endpoint, job.execution_time_s, work_of(self._params))
+            self._conductor.saw_time(job.execution_time_s, self._work)
         return await self._write(
             collected,
             claim="keep",
@@ -462,10 +481,10 @@ class TrialWork:
         def put_all() -> tuple[ImageFile, ...]:
             files = []
             for i, one in enumerate(fetched):
-                key = f"images/{self._key[:2]}/{self._key}-{i}.{one.format}"
+                key = f"images/{self.key[:2]}/{self.key}-{i}.{one.format}"
                 data = embed(one.data, self._params, sent, about)
                 self._tools.store.put(key, data, f"image/{one.format}")
-                digest = hashlib.sha256(one.data).hexdigest()
+                digest = hashlib.sha256(one.data).hexdigest()[:PIXELS_DIGITS]
                 files.append(ImageFile(key, one.width, one.height, len(data), digest))
             return tuple(files)
 
@@ -474,7 +493,7 @@ class TrialWork:
                 return await asyncio.to_thread(put_all)
             except StoreError as exc:
                 await self._conductor.hold(f"store: {exc}", person=False)
-                await self._nap(3.0)
+                await self._conductor.nap(3.0)
                 if self._conductor.stopping():
                     return None
 
@@ -508,12 +527,29 @@ class TrialWork:
 
     async def _end(self, row: Row, state: TrialState, reason: str, add: Mapping[str, float] | None = None) -> Row:
         ended = replace(
-            row, state=state, reason=reason[:500], key=self._key, ended_at=row.ended_at or self._tools.clock()
+            row, state=state, reason=reason[:500], key=self.key, ended_at=row.ended_at or self._tools.clock()
         )
         numbers = {"cost": row.cost_usd or 0, "status_calls": self._looks, **(add or {})}
         return await self._write(ended, claim="drop", add=numbers)
 
     async def _write(self, row: Row, claim: str = "", add: Mapping[str, float] | None = None) -> Row:
-        claim = claim if self._head.reuse else ""
-        await self._tools.ledger.apply(Change(self._lease, self._trial.number, row, claim, add))
+        await self._apply(row, claim if self._head.reuse else "", add)
         return row
+
+    async def _apply(self, row: Row, claim: str = "", add: Mapping[str, float] | None = None) -> Claim | None:
+        """Commit a row; while Redis takes no writes, wait for it: what this process knows may be paid for already."""
+        ledger, number = self._tools.ledger, self._trial.number
+        change = Change(self._lease, number, row, claim, add)
+        doubtful = False
+        while True:
+            try:
+                # It may have been written before the answer was lost: then once is enough.
+                if doubtful and (await ledger.rows(self._head.name, [number]))[number] == row:
+                    return None
+                return await ledger.apply(change)
+            except FencedError:
+                raise
+            except LedgerError as exc:
+                if not await self._conductor.ledger_back(exc):
+                    raise
+                doubtful = True

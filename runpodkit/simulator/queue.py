@@ -323,6 +323,11 @@ class Queue:
         job.ttl_s = self.now_s - job.submitted_s + ttl_s
         self._look_again(self.now_s + ttl_s, job)
 
+    @property
+    def running(self) -> int:
+        """Workers that are started, at work or not."""
+        return sum(worker.state in ("idle", "running") for worker in self._workers.values())
+
     def health(self) -> dict[str, dict[str, int]]:
         """As `/health` answers it."""
         states = [worker.state for worker in self._workers.values()]

@@ -125,11 +125,11 @@ def _create(path: Path) -> int:
     """A new file's descriptor.  Its folder is made too, and again if a `delete` just removed it as empty."""
     for race in range(_RACES):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except FileNotFoundError:
             if race == _RACES - 1:
                 raise
+            path.parent.mkdir(parents=True, exist_ok=True)
     raise AssertionError("unreachable")
 
 
