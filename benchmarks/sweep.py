@@ -140,7 +140,7 @@ def bare_cpu_ms(url: str, jobs: int) -> float:
 def measured(kit: rk.Kit, settings: Settings, trials: int, workers: int, name: str) -> dict[str, Any]:
     """One run, in figures."""
     used, own = cpu_by_part(settings), time.process_time()
-    plan = rk.sweep("a mill", seed=range(trials), extra=JOB, width=64, height=64, steps=1)
+    plan = rk.sweep(f"a mill, {name}", seed=range(trials), extra=JOB, width=64, height=64, steps=1)
     began = time.monotonic()
     run = kit.submit(plan, name=name, window=WINDOW)
     returned_s = time.monotonic() - began

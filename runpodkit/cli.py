@@ -173,7 +173,7 @@ def read_plan(path: Path) -> tuple[Sweep, dict[str, Any]]:
     Raises:
         ValueError: not TOML, or a name or value that cannot be meant; the message names the file.
     """
-    from runpodkit.runs.rows import RunPolicy
+    from runpodkit.runs.policies import RunPolicy
     from runpodkit.sweeps.sweep import Sweep
 
     try:

@@ -15,7 +15,7 @@ import itertools
 import secrets
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
@@ -28,6 +28,7 @@ from runpodkit.endpoint.client import Endpoint
 from runpodkit.endpoint.dialects import Dialect, get_dialect, public_dialect
 from runpodkit.endpoint.follow import Pace
 from runpodkit.endpoint.keys import trial_key
+from runpodkit.endpoints import NamedEndpoint, address_of, endpoints_file, named_endpoints, settings_of
 from runpodkit.errors import ConfigError, JobFailedError, RunConflictError, RunHeldError, RunpodkitError, StoreError
 from runpodkit.params import ImageParams
 from runpodkit.runs import checks
@@ -35,18 +36,21 @@ from runpodkit.runs.checks import Check
 from runpodkit.runs.dispatch import Dispatcher
 from runpodkit.runs.engine import Engine
 from runpodkit.runs.inputs import with_stored_images
+from runpodkit.runs.joint import LeftOut, described, left_out_of, parts_of
 from runpodkit.runs.ledger import Ledger
 from runpodkit.runs.limits import RedisLimiter
-from runpodkit.runs.money import STAND_IN_GPU, Estimate, estimate, usd_per_s
+from runpodkit.runs.money import STAND_IN_GPU, Estimate, estimate, summed, usd_per_s
 from runpodkit.runs.picture import Picture
+from runpodkit.runs.policies import RunPolicy, shared_policy
 from runpodkit.runs.records import read_head, write_head
-from runpodkit.runs.rows import RunHead, RunPolicy, RunState, TrialState
-from runpodkit.runs.run import Run
+from runpodkit.runs.rows import RunHead, RunState, TrialState
+from runpodkit.runs.run import Run, opened
 from runpodkit.runs.trials import Tools
 from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings
 from runpodkit.simulator import MODEL_VERSION, SAMPLERS, SCHEDULERS
 from runpodkit.storage import Store, open_store
 from runpodkit.storage.local import LocalStore
+from runpodkit.sweeps.axes import ENDPOINT, canonical
 from runpodkit.sweeps.sweep import Sweep, Trial, sweep
 
 if TYPE_CHECKING:
@@ -59,21 +63,39 @@ STAND_IN = "simulator"
 class Kit:
     """Settings, endpoint, ledger and store together: what a notebook works with."""
 
-    def __init__(self, settings: Settings, address: EndpointAddress, *, stands_in: bool) -> None:
-        """Put the parts together; opens no connection.  `connect()` is the usual way."""
+    def __init__(
+        self,
+        settings: Settings,
+        address: EndpointAddress,
+        *,
+        stands_in: bool,
+        named: NamedEndpoint | None = None,
+        beside: Kit | None = None,
+    ) -> None:
+        """Put the parts together; opens no connection.  `connect()` is the usual way.
+
+        Args:
+            named: What `endpoints.toml` says of this endpoint.
+            beside: A kit whose ledger, store and Celery worker this one shares.
+        """
+        self._named, self._beside, self._siblings = named, beside, dict[str, Kit]()
         self.settings, self.address, self.stands_in = settings, address, stands_in
         self.simulated = address.is_simulated
-        self.store: Store = open_store(settings)
+        self.store: Store = beside.store if beside else open_store(settings)
         store_name = hashlib.sha256(repr(self.store).encode()).hexdigest()[:8]
         self._url = stack.redis_url(settings)
         target = None if stands_in else address
-        self.ledger = Ledger(self._url, store_name)
+        self.ledger: Ledger = beside.ledger if beside else Ledger(self._url, store_name)
         self.endpoint_name = STAND_IN if stands_in else f"{address.host}/{address.endpoint_id}"
         self.identity = settings.model or (MODEL_VERSION if stands_in else address.identity)
         self.gpu = settings.gpu or (STAND_IN_GPU if self.simulated else None)
-        self.family = stack.family(settings, target)
-        self.dispatcher = Dispatcher(
-            stack.broker_url(self._url), stack.queues(settings, target).sweeps, self.family, self.ledger
+        self.family: str = beside.family if beside else stack.family(settings, target)
+        self.dispatcher: Dispatcher = (
+            beside.dispatcher
+            if beside
+            else Dispatcher(
+                stack.broker_url(self._url), stack.queues(settings, target).sweeps, self.family, self.ledger
+            )
         )
         self.endpoint = Endpoint(address.url, address.api_key, limiter=RedisLimiter(self.ledger, self.endpoint_name))
         tools = Tools(
@@ -84,6 +106,7 @@ class Kit:
             identity=self.identity,
             host=address.host,
             rate=usd_per_s(self.gpu),
+            usd_per_day=settings.usd_per_day,
             clock=time.time,
             sleep=asyncio.sleep,
         )
@@ -97,7 +120,71 @@ class Kit:
         Raises:
             ConfigError: RUNPODKIT_DIALECT names none, or a file that cannot be meant.
         """
-        return _dialect(self.settings, self.address)
+        dialect = _dialect(self.settings, self.address)
+        if self._named and self._named.usd_per_image is not None:
+            return dialect.model_copy(update={"usd_per_image": self._named.usd_per_image, "usd_per_megapixel": None})
+        return dialect
+
+    def on(self, name: str) -> Kit:
+        """A kit for another endpoint that shares this one's ledger, store and Celery worker.
+
+        Args:
+            name: As in `endpoints.toml`, the id of one of RunPod's public endpoints, or `simulator`.
+
+        Raises:
+            ConfigError: no endpoint has that name, or its key is not set.
+        """
+        if self._beside:
+            return self._beside.on(name)
+        if name not in self._siblings:
+            self._siblings[name] = self._sibling(name)
+        return self._siblings[name]
+
+    def _sibling(self, name: str) -> Kit:
+        known = named_endpoints(self.settings)
+        if name in known:
+            address = address_of(self.settings, name, known[name])
+            settings = settings_of(self.settings, known[name])
+            return Kit(settings, address, stands_in=False, named=known[name], beside=self)
+        plain = self.settings.model_copy(update={"gpu": None, "model": None, "dialect": None})
+        if name == STAND_IN:
+            return Kit(plain, stack.ensure_simulator(self.settings), stands_in=True, beside=self)
+        if public_dialect(name) and (public := self.settings.address(name)):
+            return Kit(plain, public, stands_in=False, beside=self)
+        raise ConfigError(
+            f"endpoint {name!r} is not in {endpoints_file(self.settings)}; known: "
+            f"{', '.join([*known, STAND_IN])} and the ids of RunPod's public endpoints"
+        )
+
+    def _for_head(self, head: RunHead) -> Kit | None:
+        """The kit of the endpoint that a run was started on; None if nothing here names it."""
+        if head.endpoint == self.endpoint_name:
+            return self
+        for name in (*named_endpoints(self.settings), STAND_IN, head.endpoint.rpartition("/")[2]):
+            try:
+                kit = self.on(name)
+            except RunpodkitError:
+                continue
+            if kit.endpoint_name == head.endpoint:
+                return kit
+        return None
+
+    async def drive(self, name: str, *, owner: str, successor: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Drive a run of any endpoint that is known here; another one's is held until somebody names it."""
+        head = await self.ledger.head(name)
+        if head is None:
+            return
+        kit = await asyncio.to_thread(self._for_head, head)
+        if kit is None:
+            reason = f"no Celery worker here knows endpoint {head.endpoint}"
+            cure = (
+                f"name it in {endpoints_file(self.settings)} on the worker's machine, or give the worker its RUNPOD_URL"
+            )
+            await self.ledger.set_state(
+                name, RunState.HELD, f"{reason}: {cure}", hold="person", only_from=[RunState.RUNNING]
+            )
+            return
+        await kit.engine.drive(name, owner=owner, successor=successor)
 
     # one picture
 
@@ -153,7 +240,9 @@ class Kit:
         name: str | None = None,
         *,
         fresh: bool = False,
+        extend: bool = False,
         reuse: bool = True,
+        empty_cells: bool = False,
         confirm: bool = False,
         **policy: Any,
     ) -> Run:
@@ -164,7 +253,9 @@ class Kit:
         Args:
             name: Default: from the prompt and axes.
             fresh: If the name is taken, make `name-2` instead.
+            extend: If the name is taken by a smaller sweep, draw what this one adds to it.
             reuse: Take pictures that exist already instead of drawing them again.
+            empty_cells: Where one of several endpoints cannot honour a value, leave those cells empty.
             confirm: Go on although a live run is large or costly.
             policy: Fields of `RunPolicy`, e.g. `budget_usd=2`, `window=40`.
 
@@ -173,34 +264,96 @@ class Kit:
             RunConflictError: the name belongs to a run of another sweep.
             ConfigError: a live run is large or costly and neither `confirm` nor `budget_usd` is given.
         """
-        self._refuse(plan)
+        left_out = await asyncio.to_thread(self._left_out, plan, empty_cells)
         plan = await asyncio.to_thread(with_stored_images, plan, self.store)
         rules = RunPolicy(**policy)
         name = check_name(name or plan.default_name)
-        head = self._head(plan, name, rules, reuse=reuse)
+
+        def entered(sweep: Sweep, called: str) -> RunHead:
+            return (
+                self._joint_head(sweep, called, rules, left_out, reuse)
+                if sweep.endpoints
+                else self._head(sweep, called, rules, reuse=reuse)
+            )
+
+        head = entered(plan, name)
         existing = await self._existing(name)
         if existing and existing[0].sweep_hash == head.sweep_hash and await self._is_stranded(*existing):
             existing = None
         if existing and fresh:
-            head = replace(head, name=await self._next_name(name))
-        elif existing:
+            existing, head = None, entered(plan, await self._next_name(name))
+        if existing and extend:
+            plan = await asyncio.to_thread(self._extension, plan, *existing)
+            head = entered(plan, name)
+        if existing:
             there, state = existing
-            if there.sweep_hash != head.sweep_hash or there.identity != head.identity:
+            if there.sweep_hash == head.sweep_hash and there.identity == head.identity:
+                await self._enter_parts(there, reuse)
+                return self._run(there, state)
+            if not extend:
                 raise RunConflictError(name, _difference(plan, head, there))
-            return self._run(there, state)
-        if not self.simulated:
+        if not head.simulated:
             await self._ask_first(plan, head, confirm)
+        if existing:
+            await self.ledger.forget(name)
         there_first = await self.ledger.create(head)
         if there_first and there_first.sweep_hash != head.sweep_hash:
             raise RunConflictError(head.name, _difference(plan, head, there_first))
         await asyncio.to_thread(write_head, self.store, head, RunState.RUNNING)
-        await self.dispatcher.dispatch(head.name)
+        if head.parts:
+            await self._enter_parts(head, reuse)
+        else:
+            await self.dispatcher.dispatch(head.name)
         return self._run(head, RunState.RUNNING)
 
     submit, asubmit = both_ways(_submit)
 
+    async def _enter_parts(self, head: RunHead, reuse: bool) -> None:
+        """Start what each endpoint draws of a joint run; parts that are entered already go on as they are."""
+        shares = {part.endpoint: part for part in parts_of(head)}
+        split = Sweep.from_plan(dict(head.plan)).split(head.name, left_out_of(head)) if shares else {}
+        for endpoint, share in shares.items():
+            kit = await asyncio.to_thread(self.on, endpoint)
+            policy = head.policy.model_dump(exclude_defaults=True)
+            rules = RunPolicy(**shared_policy(policy, len(share.numbers) / head.trials))
+            part = kit._head(split[endpoint].sweep, share.run, rules, kind="part", reuse=reuse)
+            if await self.ledger.create(part, listed=False) is None:
+                await asyncio.to_thread(write_head, self.store, part, RunState.RUNNING)
+                await self.dispatcher.dispatch(part.name)
+
+    def _extension(self, plan: Sweep, there: RunHead, state: RunState) -> Sweep:
+        """The sweep that takes the place of a finished run's, with the seed that it drew.
+
+        Raises:
+            ValueError: the run still moves, or has trials that this sweep has not.
+        """
+        old = Sweep.from_plan(dict(there.plan))
+        if old.endpoints or plan.endpoints or old.seed_varies or plan.seed_varies:
+            raise ValueError(
+                "extend=True: a sweep over endpoints or with seed='vary' cannot be extended; use fresh=True"
+            )
+        if "seed" not in plan.axes and "seed" not in plan.base.model_fields_set and "seed" not in old.axes:
+            plan = Sweep(plan.base.with_values({"seed": old.trials(there.name)[0].params.seed}), plan.axes, plan.mode)
+        if plan == old:
+            return plan
+        if state not in (RunState.DONE, RunState.CANCELLED):
+            raise ValueError(f"extend=True: run {there.name} still moves; wait for it or cancel it first")
+        kept = {self._key(trial) for trial in plan.trials(there.name)}
+        lost = [trial for trial in old.trials(there.name) if self._key(trial) not in kept]
+        if lost:
+            values = ", ".join(f"{name}={value!r}" for name, value in lost[0].values.items())
+            raise ValueError(
+                f"extend=True: {len(lost)} of {len(old)} trials of run {there.name} are not in this sweep, "
+                f"the first with {values or 'another prompt or other parameters'}; keep its values, or use fresh=True"
+            )
+        return plan
+
     async def _estimate(self, plan: Sweep) -> Estimate:
         """What a sweep would cost and take, and how many of its pictures exist already."""
+        if plan.endpoints:
+            left_out = await asyncio.to_thread(self._left_out, plan, True)
+            parts = plan.split(plan.default_name, left_out)
+            return summed([await self.on(endpoint)._estimate(part.sweep) for endpoint, part in parts.items()])
         self._refuse(plan)
         plan = await asyncio.to_thread(with_stored_images, plan, self.store)
         trials = plan.trials(plan.default_name)
@@ -262,9 +415,10 @@ class Kit:
 
         rows = []
         for name in reversed(await self.ledger.names()):
-            head, status = await self.ledger.head(name), await self.ledger.status(name)
-            if head is None or status is None:
+            head = await self.ledger.head(name)
+            if head is None:
                 continue
+            status = await self._run(head, RunState.RUNNING).astatus()
             rows.append(
                 {
                     "name": name,
@@ -302,14 +456,10 @@ class Kit:
         return f"{name}-{number}"
 
     def _run(self, head: RunHead, state: RunState) -> Run:
-        return Run(
-            head,
-            self.store,
-            ledger=self.ledger,
-            dispatch=self.dispatcher.dispatch,
-            revive=self.revive,
-            state=state,
-        )
+        async def send_on(name: str) -> None:
+            await self.dispatcher.dispatch(name)
+
+        return opened(head, self.store, ledger=self.ledger, dispatch=send_on, revive=self.revive, state=state)
 
     async def revive(self) -> None:
         """See that the stand-ins run and that no run stands still for want of a driver."""
@@ -406,7 +556,8 @@ class Kit:
 
     async def _close(self) -> None:
         """Close connections; the stack and running runs go on."""
-        await self.endpoint.aclose()
+        for kit in (self, *self._siblings.values()):
+            await kit.endpoint.aclose()
         await self.ledger.aclose()
         self.dispatcher.close()
 
@@ -414,13 +565,39 @@ class Kit:
 
     def _refuse(self, plan: Sweep) -> None:
         """Raise ValueError with everything about the sweep that the dialect cannot honour."""
-        dialect = self._checked_dialect()
-        points = [plan.base.with_values(values) for values in _points(plan)]
-        problems = dict.fromkeys(
-            problem for point in points for problem in dialect.refusals(point, swept=list(plan.axes))
-        )
-        if problems:
+        if problems := dict.fromkeys(problem for _, problem in self._refusals(plan)):
             raise ValueError("; ".join(problems))
+
+    def _refusals(self, plan: Sweep) -> Iterator[tuple[tuple[tuple[str, Any], ...], str]]:
+        """What the dialect cannot honour: the axis values to blame, and the reason."""
+        dialect = self._checked_dialect()
+        swept = [name for name in plan.axes if name != ENDPOINT]
+        for blamed, fields in _points(plan):
+            for problem in dialect.refusals(plan.base.with_values(fields), swept=swept):
+                yield blamed, problem
+
+    def _left_out(self, plan: Sweep, empty_cells: bool) -> LeftOut:
+        """By endpoint, the axis values that it does not draw; without an axis over endpoints nothing is.
+
+        Raises:
+            ValueError: what a dialect cannot honour, unless those cells may stay empty.
+            ConfigError: an endpoint is not known, or its key is not set.
+        """
+        if not plan.endpoints:
+            self._refuse(plan)
+            return {}
+        left_out: dict[str, set[tuple[str, str]]] = {}
+        problems: dict[str, bool] = {}
+        for endpoint in plan.endpoints:
+            for blamed, problem in self.on(endpoint)._refusals(plan):
+                if empty_cells and len(blamed) == 1:
+                    left_out.setdefault(endpoint, set()).add((blamed[0][0], canonical(blamed[0][1])))
+                else:
+                    problems[f"{endpoint}: {problem}"] = len(blamed) == 1
+        if problems:
+            hint = "; empty_cells=True leaves those cells empty" if all(problems.values()) else ""
+            raise ValueError("; ".join(problems) + hint)
+        return left_out
 
     def _checked_dialect(self) -> Dialect:
         """On the stand-in it is known which samplers the model has: other names are refused before the run."""
@@ -453,6 +630,21 @@ class Kit:
             version=version("runpodkit"),
         )
 
+    def _joint_head(self, plan: Sweep, name: str, policy: RunPolicy, left_out: LeftOut, reuse: bool) -> RunHead:
+        """The head of a run over several endpoints; each of them has a run of its own below it."""
+        split = plan.split(name, left_out)
+        kits = [self.on(endpoint) for endpoint in split]
+        return replace(
+            self._head(plan, name, policy, kind="joint", reuse=reuse),
+            trials=sum(len(part.numbers) for part in split.values()),
+            identity=", ".join(kit.identity for kit in kits),
+            endpoint=", ".join(split),
+            dialect=", ".join(dict.fromkeys(kit.dialect.name for kit in kits)),
+            dialect_row={},
+            simulated=all(kit.simulated for kit in kits),
+            parts=described(name, split, left_out),
+        )
+
 
 def connect(
     target: str | None = None,
@@ -466,7 +658,7 @@ def connect(
     """Connect to an endpoint, starting whatever is not configured; prints what it is connected to.
 
     Args:
-        target: An endpoint's URL or id, one of RunPod's public ones too; default: RUNPOD_URL, else the simulator.
+        target: A name in `endpoints.toml`, or an endpoint's URL or id, one of RunPod's public ones too; default: RUNPOD_URL, else the simulator.
         dialect: How its worker spells things: a built-in name, your own `.toml`, or a ComfyUI workflow's `.json`;
             default: RUNPODKIT_DIALECT, else what a public endpoint takes, else `native`.
         live: Never fall back to the simulator.
@@ -481,7 +673,12 @@ def connect(
     settings = settings or Settings.load()
     if dialect:
         settings = settings.with_dialect(dialect)
-    address = settings.address(target)
+    named = named_endpoints(settings).get(target or "")
+    if target and named:
+        address: EndpointAddress | None = address_of(settings, target, named)
+        settings = settings_of(settings, named).with_dialect(dialect) if dialect else settings_of(settings, named)
+    else:
+        address = settings.address(target)
     if live and (address is None or address.is_simulated):
         raise ConfigError(
             "RUNPOD_API_KEY is not set, and live=True never uses the simulator: set RUNPOD_API_KEY and RUNPOD_URL"
@@ -492,7 +689,7 @@ def connect(
     stands_in = address is None
     if start_worker or (start_worker is None and not settings.redis_url):
         stack.ensure_worker(settings, address)
-    kit = Kit(settings, address or stack.ensure_simulator(settings), stands_in=stands_in)
+    kit = Kit(settings, address or stack.ensure_simulator(settings), stands_in=stands_in, named=named)
     kit.dialect  # noqa: B018 - a dialect that cannot be meant is told now
     _open_kits.add(kit)
     if not quiet:
@@ -514,7 +711,7 @@ def open_run(where: str | Path) -> Run:
         folder = folder.absolute()
         store = LocalStore(folder.parent.parent)
         head, state = read_head(store, folder.name)
-        return Run(head, store, state=state)
+        return opened(head, store, state=state)
     return connect(quiet=True).open_run(str(where))
 
 
@@ -585,18 +782,22 @@ def _difference(plan: Sweep, head: RunHead, there: RunHead) -> str:
     return plan.difference(Sweep.from_plan(dict(there.plan)))
 
 
-def _points(plan: Sweep) -> Iterator[dict[str, Any]]:
-    """Every axis value once, as fields of `ImageParams`; width and height together, for a size is refused as a whole."""
+def _points(plan: Sweep) -> Iterator[tuple[tuple[tuple[str, Any], ...], dict[str, Any]]]:
+    """Every axis value once, by name and as fields of `ImageParams`.
+
+    Width and height come together, for a size is refused as a whole.
+    """
     axes = plan.axes
+    axes.pop(ENDPOINT, None)
     if not axes:
-        yield {}
+        yield (), {}
     if "width" in axes and "height" in axes:
         pairs = zip if plan.mode == "zip" else itertools.product
         for width, height in dict.fromkeys(pairs(axes.pop("width"), axes.pop("height"))):
-            yield {"width": width, "height": height}
+            yield (("width", width), ("height", height)), {"width": width, "height": height}
     for name, values in axes.items():
         for value in values:
-            yield _as_fields(name, value)
+            yield ((name, value),), _as_fields(name, value)
 
 
 def _as_fields(axis: str, value: Any) -> dict[str, Any]:

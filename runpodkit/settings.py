@@ -44,6 +44,14 @@ def _header_safe(value: object) -> object:
     return SecretStr(text) if text else None
 
 
+def checked_key(text: str) -> SecretStr:
+    """A key as it may go into a header.  Raises ValueError, without showing it, where none can be meant."""
+    key = _header_safe(text)
+    if not isinstance(key, SecretStr):
+        raise ValueError("nothing was given")
+    return key
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointAddress:
     """Where an endpoint is, and the key that may go there."""
@@ -93,14 +101,16 @@ class Settings(BaseSettings):
     dialect: str | None = Field(None, alias="RUNPODKIT_DIALECT")
     gpu: str | None = Field(None, alias="RUNPODKIT_GPU")
     model: str | None = Field(None, alias="RUNPODKIT_MODEL")
+    endpoints: Path | None = Field(None, alias="RUNPODKIT_ENDPOINTS", description="Another `endpoints.toml`.")
+    usd_per_day: float | None = Field(None, gt=0, alias="RUNPODKIT_USD_PER_DAY")
     confirm_usd: float = Field(5.0, ge=0, alias="RUNPODKIT_CONFIRM_USD")
     env_file: Path | None = Field(None, alias="RUNPODKIT_ENV_FILE", description="The `.env` that was read.")
     _key_came_with_url: bool = PrivateAttr(False)
 
-    @field_validator("home")
+    @field_validator("home", "endpoints")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
     @field_validator("dialect")
     @classmethod
@@ -283,11 +293,9 @@ def store_login(home: Path, key: str, url: str | None) -> Path:
         ConfigError: not a key, or not an endpoint; nothing is stored then.
     """
     try:
-        kept = _header_safe(key)
+        kept = checked_key(key)
     except ValueError as exc:
         raise ConfigError(f"RUNPOD_API_KEY: {exc}") from None
-    if not isinstance(kept, SecretStr):
-        raise ConfigError("RUNPOD_API_KEY: nothing was given")
     hide(kept.get_secret_value())
     lines = [f"RUNPOD_API_KEY='{kept.get_secret_value()}'"]
     if url:

@@ -34,7 +34,8 @@ CELERY_SETTINGS: Mapping[str, Any] = {
     "timezone": "UTC",
     "enable_utc": True,
     "broker_connection_retry_on_startup": True,
-    "worker_cancel_long_running_tasks_on_connection_loss": True,
+    # A task outlives its connection: it knows ids of jobs that Redis may not know yet, and leases keep it from doubling.
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
     "broker_transport_options": {"visibility_timeout": 3600, "global_keyprefix": "runpodkit:celery:"},
     "result_backend_transport_options": {"global_keyprefix": "runpodkit:celery:"},
     "worker_hijack_root_logger": False,
@@ -85,7 +86,7 @@ class Dispatcher:
         if head is None or status is None:
             await self._ledger.forget(name)
             return False
-        if head.family != self._family or head.kind != "sweep" or status.is_over:
+        if head.family != self._family or head.kind not in ("sweep", "part") or status.is_over:
             return False
         moves = status.state in (RunState.RUNNING, RunState.CANCELLED) or (
             status.state is RunState.HELD and status.hold == "probe"

@@ -468,17 +468,33 @@ class Driver:
         return True
 
     async def _affordable(self) -> int:
-        """Jobs that may be in flight under `budget_usd`, each at its expected cost; holds the run where it is none."""
-        budget = self._head.policy.budget_usd
-        if budget is None or self._heard is None:
+        """Jobs that may be in flight under `budget_usd` and the day's cap, each at its expected cost.
+
+        Holds the run where it is none.
+        """
+        heard = self._heard
+        if heard is None:
             return LARGEST
-        spent = self._heard.cost + self._unheard_cost
-        expected = spent / max(1, self._collected)
-        jobs = int((budget - spent) / expected + 1e-9) if expected else LARGEST
-        if jobs < 1 and not self._tasks and any(batch.todo for batch in self._batches.values()):
-            told = f"${spent:.4f} of ${budget:g} spent, the next picture costs about ${expected:.4f}"
-            await self._hold_surely(f"budget: {told}; raise it with run.resume(budget_usd=…)")
-        return max(0, jobs)
+        expected = (heard.cost + self._unheard_cost) / max(1, self._collected)
+        most = LARGEST
+        for cap, before, name, cure in (
+            (self._head.policy.budget_usd, heard.cost, "budget", "raise it with run.resume(budget_usd=…)"),
+            (
+                None if self._head.simulated else self._tools.usd_per_day,
+                heard.paid_today,
+                "RUNPODKIT_USD_PER_DAY",
+                "raise it and run.resume(), or wait for tomorrow (UTC)",
+            ),
+        ):
+            if cap is None:
+                continue
+            spent = before + self._unheard_cost
+            jobs = int((cap - spent) / expected + 1e-9) if expected else LARGEST if spent < cap else 0
+            if jobs < 1 and not self._tasks and any(batch.todo for batch in self._batches.values()):
+                told = f"${spent:.4f} of ${cap:g} spent, the next picture costs about ${expected:.4f}"
+                await self._hold_surely(f"{name}: {told}; {cure}")
+            most = min(most, jobs)
+        return max(0, most)
 
     async def _hold_surely(self, reason: str) -> None:
         """Hold for a person, also where Redis has to be waited for first."""

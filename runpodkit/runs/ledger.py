@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -19,13 +19,15 @@ from redis.exceptions import RedisError
 
 from runpodkit.errors import LedgerError
 from runpodkit.runs import scripts
-from runpodkit.runs.rows import Row, RunHead, RunPolicy, RunState, TrialState
+from runpodkit.runs.policies import RunPolicy
+from runpodkit.runs.rows import BATCH_SIZE, Row, RunHead, RunState, TrialState
 
 PREFIX = "runpodkit:"
 LEASE_S = 20.0
 DRIVER_GONE_S = 20.0
 GROUP_S = 0.01
 GROUP_MAX = 100
+RETRIED_AT_ONCE = 1000
 USUAL_TIMES = 50
 DREW_LATELY_S = 3600
 ANSWER_S = 10.0
@@ -75,6 +77,8 @@ class Beat:
     sharing: int
     runs: int
     """Runs that have jobs to send to this endpoint, this one included."""
+    paid_today: float
+    """USD that all live runs on this Redis have cost since midnight UTC."""
     cost: float
     successes: int
     lost: frozenset[int]
@@ -190,6 +194,17 @@ class Ledger:
             done = await self._script["SET_STATE"](keys=[self._run(name)], args=[str(state), reason, hold, allowed])
         return bool(done)
 
+    async def finish(self, name: str, state: RunState) -> None:
+        """End a joint run, whose trials belong to its parts: it is kept as long as they are."""
+        run = self._run(name)
+        async with _errors(f"end run {name}"):
+            now, _ = await _reply(self._redis.time())
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hset(run, mapping={"state": str(state), "ended": now})
+            pipe.expire(run, 604_800)
+            pipe.zrem(f"{PREFIX}active", name)
+            await pipe.execute()
+
     async def set_policy(self, name: str, policy: RunPolicy) -> None:
         """Replace a run's policy; drivers that start from now on follow it."""
         head = await self.head(name)
@@ -290,6 +305,26 @@ class Ledger:
                 wire["kept"] = json.dumps({"owner": owner, "row": kept.to_text()}, ensure_ascii=False)
         return wire
 
+    async def retry(self, head: RunHead, states: Container[TrialState]) -> int:
+        """Plan every trial again that ended in one of these states and whose batch is closed; gives how many."""
+        again = [
+            [
+                number,
+                number // BATCH_SIZE,
+                str(row.state),
+                Row(key=row.key, doubtful=row.doubtful, flags=(*row.flags, "retried")).to_text(),
+            ]
+            for number, row in (await self.rows(head.name)).items()
+            if row.state in states
+        ]
+        keys = [self._run(head.name), f"{PREFIX}active"]
+        total = 0
+        for start in range(0, len(again), RETRIED_AT_ONCE):
+            part = json.dumps(again[start : start + RETRIED_AT_ONCE], ensure_ascii=False)
+            async with _errors(f"retry trials of {head.name}"):
+                total += int(await self._script["RETRY"](keys=keys, args=[head.name, part]))
+        return total
+
     async def claims(self, keys: Sequence[str]) -> dict[str, Claim]:
         """Who draws or has drawn these keys; keys nobody claimed are left out."""
         if not keys:
@@ -339,7 +374,7 @@ class Ledger:
         pairs = json.dumps([[lease.batch, lease.fence] for lease in leases])
         async with _errors(f"renew leases of {head.name}"):
             text = await self._script["BEAT"](
-                keys=[run, f"{run}:batches", f"{run}:drivers", f"{PREFIX}sending:{head.endpoint}"],
+                keys=[run, f"{run}:batches", f"{run}:drivers", f"{PREFIX}sending:{head.endpoint}", f"{PREFIX}paid:"],
                 args=[owner, LEASE_S, in_flight, int(drains), int(gone), pairs, head.name, int(wants)],
             )
         heard = json.loads(text)

@@ -116,6 +116,23 @@ def estimate(
     return Estimate(len(todo) + reused, reused, usd, work * likely / max(1, workers), megabytes, simulated)
 
 
+def summed(parts: Sequence[Estimate]) -> Estimate:
+    """What sweeps on several endpoints take together, side by side: money adds up, the slowest sets the time."""
+    usd = [part.usd for part in parts]
+    known = [amount for amount in usd if amount is not None]
+    seconds = [part.seconds for part in parts]
+    return Estimate(
+        sum(part.trials for part in parts),
+        sum(part.reused for part in parts),
+        (sum(a for a, _, _ in known), sum(b for _, b, _ in known), sum(c for _, _, c in known))
+        if len(known) == len(usd)
+        else None,
+        None if None in seconds else max((part or 0) for part in seconds),
+        sum(part.megabytes for part in parts),
+        all(part.simulated for part in parts),
+    )
+
+
 def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     if len(values) == 1:
         return values[0], values[0], values[0]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from runpodkit.endpoint.dialects import Dialect, from_row, get_dialect
+from runpodkit.runs.policies import RunPolicy
 
 BATCH_SIZE = 50
 PIXELS_DIGITS = 16
@@ -80,13 +79,15 @@ class ImageFile:
     def to_list(self, trial_key: str) -> list[Any]:
         """Short, as most of a ledger's memory would go into names: of the key only what the trial's does not say."""
         start = f"images/{trial_key[:2]}/{trial_key}"
-        key = f"~{self.key[len(start) :]}" if trial_key and self.key.startswith(start) else self.key
-        return [key, self.width, self.height, self.bytes, self.pixels]
+        told = [self.width, self.height, self.bytes, self.pixels]
+        if trial_key and self.key.startswith(start):
+            return ["", *told, self.key[len(start) :]]
+        return [self.key, *told]
 
     @classmethod
     def from_list(cls, given: list[Any], trial_key: str) -> ImageFile:
-        key, *rest = given
-        return cls(f"images/{trial_key[:2]}/{trial_key}{key[1:]}" if key.startswith("~") else key, *rest)
+        key, width, height, size, pixels, *end = given
+        return cls(f"images/{trial_key[:2]}/{trial_key}{end[0]}" if end else key, width, height, size, pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,31 +143,6 @@ class Row:
         return cls(state=TrialState(state), **given)
 
 
-class RunPolicy(BaseModel):
-    """How a run behaves when something is slow, fails or costs money.  One table, `docs/policies.md`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_attempts: int = Field(4, ge=1, le=20, description="Submissions of one trial at most, the first included.")
-    retry_delay_s: float = Field(60.0, ge=0, le=3600, description="Pause before a trial is submitted again.")
-    hold_after_equal_failures: int = Field(
-        3, ge=1, le=1000, description="The run is HELD if its first trials all end with the same failure."
-    )
-    max_doubtful: int = Field(2, ge=0, le=10, description="How often a submission without an answer is sent again.")
-    budget_usd: float | None = Field(None, gt=0, description="The run is HELD before it costs more.")
-    window: int | None = Field(None, ge=1, le=1000, description="Jobs in flight at most; unset: from the workers.")
-    queue_timeout_s: float | None = Field(None, gt=0, description="Patience with a queued job; unset: none ends it.")
-    deadline_s: float | None = Field(
-        None, gt=0, description="Nothing more is sent so long after the start: the run is HELD; unset: no end."
-    )
-    pilot: bool = Field(
-        True, description="On a live endpoint that drew nothing within the last hour, one trial goes first."
-    )
-    on_expired: Literal["keep", "resubmit"] = Field(
-        "keep", description="A result that was not fetched in time: `keep` it as EXPIRED, or pay again."
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class RunHead:
     """What is fixed about a run from its start."""
@@ -194,6 +170,9 @@ class RunHead:
     dialect_row: Mapping[str, Any] = field(default_factory=dict)
     """The dialect's content as it was at the start: a driver needs no file, and an upgrade changes no key."""
 
+    parts: Sequence[Mapping[str, Any]] = ()
+    """Of a joint run: what each endpoint draws, as `endpoint`, `run` and the `left_out` (axis, value) pairs."""
+
     @property
     def spelling(self) -> Dialect:
         """The dialect it was started with; of a run from before dialects travelled, the one of that name."""
@@ -213,4 +192,5 @@ class RunHead:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> RunHead:
-        return cls(**{**given, "policy": RunPolicy(**given.get("policy", {}))})
+        policy, parts = RunPolicy(**given.get("policy", {})), tuple(given.get("parts", ()))
+        return cls(**{**given, "policy": policy, "parts": parts})

@@ -7,17 +7,21 @@ run needs neither Redis nor a key.  Never drives a trial itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpodkit.blocking import both_ways
-from runpodkit.errors import ConfigError, RunHeldError
+from runpodkit.errors import ConfigError, LedgerError, RunHeldError, StackError
+from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
 from runpodkit.runs.layout import grid_of, matching
 from runpodkit.runs.ledger import Ledger, RunStatus
-from runpodkit.runs.records import Record, read_records, record_of
+from runpodkit.runs.policies import changed_policy, shared_policy
+from runpodkit.runs.records import Record, read_head, read_records, record_of, write_head
 from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
 from runpodkit.runs.watch import Progress
 from runpodkit.storage import Store
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.25
 REVIVE_S = 5.0
+RETRIED = frozenset({TrialState.FAILED, TrialState.EXPIRED, TrialState.CANCELLED})
 
 
 class Run:
@@ -45,8 +50,10 @@ class Run:
         dispatch: Callable[[str], Awaitable[None]] | None = None,
         revive: Callable[[], Awaitable[object]] | None = None,
         state: RunState = RunState.RUNNING,
+        parts: Sequence[tuple[JointPart, Run]] = (),
     ) -> None:
         """`ledger` is None for a run that is read from its store alone; then nothing can be changed."""
+        self._parts = parts
         self._head, self._store, self._ledger = head, store, ledger
         self._dispatch, self._revive, self._stored_state = dispatch, revive, state
 
@@ -65,6 +72,8 @@ class Run:
     # how it stands
 
     async def _status(self) -> RunStatus:
+        if self._parts:
+            return await self._joint_status()
         status = await self._ledger.status(self.name) if self._ledger else None
         if status:
             return status
@@ -83,6 +92,23 @@ class Run:
             since=self._head.created_at,
             ended=self._head.created_at if self._stored_state in (RunState.DONE, RunState.CANCELLED) else None,
         )
+
+    async def _known_parts(self) -> list[tuple[JointPart, Run]]:
+        """The parts of a joint run, each with a head of its own."""
+        for part, run in self._parts:
+            if run._head.endpoint == self._head.endpoint:
+                known = await self._ledger.head(part.run) if self._ledger else None
+                kept = (known, RunState.RUNNING) if known else await asyncio.to_thread(read_head, self._store, part.run)
+                run._head, run._stored_state = kept
+        return list(self._parts)
+
+    async def _joint_status(self) -> RunStatus:
+        status = together([(part.endpoint, await run._status()) for part, run in await self._known_parts()])
+        if status.is_over and self._ledger and self._stored_state is not status.state:
+            await self._ledger.finish(self.name, status.state)
+            await asyncio.to_thread(write_head, self._store, self._head, status.state)
+            self._stored_state = status.state
+        return status
 
     status, astatus = both_ways(_status)
 
@@ -105,20 +131,29 @@ class Run:
         next_revive = 0.0
         clock = asyncio.get_running_loop().time
         try:
-            moves = self._ledger is not None and await self._ledger.head(self.name) is not None
+            moves: bool | None = None
+            status: RunStatus | None = None
             while True:
-                status = await self._status()
+                try:
+                    if moves is None:
+                        moves = self._ledger is not None and await self._ledger.head(self.name) is not None
+                    status = await self._status()
+                    if self._revive and moves and not status.is_over and clock() >= next_revive:
+                        next_revive = clock() + REVIVE_S
+                        await self._revive()
+                except LedgerError as exc:
+                    if status is None and hold_patience_s == 0:
+                        raise
+                    status = self._out_of_reach(status, exc)
+                    await self._mend()
                 bar.show(status)
-                if status.is_over or not moves:
+                if status.is_over or moves is False:
                     return self
                 if self._needs_person(status):
                     return self
                 held_since = (held_since or clock()) if status.state is RunState.HELD else None
                 if held_since and hold_patience_s is not None and clock() - held_since > hold_patience_s:
                     return self
-                if self._revive and clock() >= next_revive:
-                    next_revive = clock() + REVIVE_S
-                    await self._revive()
                 await asyncio.sleep(LOOK_S)
         except asyncio.CancelledError:
             bar.say(
@@ -133,6 +168,20 @@ class Run:
 
     def __await__(self) -> Generator[Any, None, Run]:
         return self.await_().__await__()
+
+    def _out_of_reach(self, last: RunStatus | None, error: LedgerError) -> RunStatus:
+        """How it stood when Redis last answered, held until it does again."""
+        counts = {TrialState.PLANNED: self._head.trials}
+        since = self._head.created_at
+        known = last or RunStatus(RunState.HELD, "", "probe", counts, 0.0, 0, 0, 0, since, None)
+        return replace(known, state=RunState.HELD, hold="probe", reason=str(error), ended=None)
+
+    async def _mend(self) -> None:
+        """Start a private Redis again if it died; a foreign one is waited for."""
+        await asyncio.sleep(1.0)
+        if self._revive:
+            with contextlib.suppress(LedgerError, StackError):
+                await self._revive()
 
     @staticmethod
     def _needs_person(status: RunStatus) -> bool:
@@ -150,6 +199,11 @@ class Run:
 
     async def _records(self) -> list[Record]:
         """A record per trial, by number; trials that have not ended are there as they stand."""
+        if self._parts:
+            whole: list[Record] = []
+            for part, run in await self._known_parts():
+                whole += as_whole(self._head, part, await run._records())
+            return sorted(whole, key=lambda record: record.trial)
         rows = await self._ledger.rows(self.name) if self._ledger else {}
         if not rows:
             kept = await asyncio.to_thread(read_records, self._store, self.name)
@@ -289,6 +343,8 @@ class Run:
 
     async def _cancel(self) -> Run:
         """End the run: nothing more is sent, jobs on the endpoint are cancelled, pictures that came stay."""
+        for _, run in self._parts:
+            await run._cancel()
         ledger = self._changeable()
         moving = (RunState.RUNNING, RunState.PAUSED, RunState.HELD)
         if await ledger.set_state(self.name, RunState.CANCELLED, "cancelled", only_from=moving):
@@ -299,23 +355,60 @@ class Run:
 
     async def _pause(self) -> Run:
         """Send nothing more for now; jobs on the endpoint are still collected."""
-        await self._changeable().set_state(self.name, RunState.PAUSED, "paused", only_from=[RunState.RUNNING])
+        for _, run in self._parts:
+            await run._pause()
+        if not self._parts:
+            await self._changeable().set_state(self.name, RunState.PAUSED, "paused", only_from=[RunState.RUNNING])
         return self
 
     pause, apause = both_ways(_pause)
 
-    async def _resume(self, *, budget_usd: float | None = None) -> Run:
-        """Go on with a paused or held run, with a new budget if one is given."""
+    async def _resume(self, /, **policy: Any) -> Run:
+        """Go on with a paused or held run.
+
+        Args:
+            policy: Fields of `RunPolicy` to change, e.g. `budget_usd=5`, `deadline_s=7200`.
+
+        Raises:
+            ValueError: no such field, or out of bounds; the run stays as it is.
+        """
         ledger = self._changeable()
-        if budget_usd is not None:
+        changed = changed_policy(self._head.policy, policy)
+        if self._parts:
+            total = self._head.trials
+            for part, run in self._parts:
+                await run._resume(**shared_policy(policy, len(part.numbers) / total))
+            return self
+        if policy:
             head = await ledger.head(self.name)
-            policy = (head or self._head).policy.model_copy(update={"budget_usd": budget_usd})
-            await ledger.set_policy(self.name, policy)
-        if await ledger.set_state(self.name, RunState.RUNNING, only_from=[RunState.PAUSED, RunState.HELD]):
+            await ledger.set_policy(self.name, changed_policy(head.policy, policy) if head else changed)
+        if await ledger.set_state(
+            self.name, RunState.RUNNING, only_from=[RunState.PAUSED, RunState.HELD, RunState.RUNNING]
+        ):
             await self._send_on()
         return self
 
     resume, aresume = both_ways(_resume)
+
+    async def _retry(self) -> Run:
+        """Draw again exactly what failed, expired or was cancelled; pictures that there are stay and cost nothing.
+
+        Of a run that still moves, what ended in batches that are closed goes again.
+        """
+        ledger = self._changeable()
+        if self._parts:
+            for _, run in await self._known_parts():
+                await run._retry()
+            return self
+        if await ledger.head(self.name) is None:  # only the store knows it: enter it anew, and reuse what is there
+            await ledger.create(self._head)
+            await self._send_on()
+        elif await ledger.retry(self._head, RETRIED):
+            await asyncio.to_thread(write_head, self._store, self._head, RunState.RUNNING)
+            await self._send_on()
+        return self
+
+    retry, aretry = both_ways(_retry)
 
     async def _send_on(self) -> None:
         if self._revive:
@@ -346,3 +439,20 @@ class Run:
         words += [status.reason] if status.state is RunState.HELD else []
         words += ["SIMULATOR"] if self.simulated else []
         return f"Run {self.name}: {status.state}, {', '.join(words)}"
+
+
+def opened(
+    head: RunHead,
+    store: Store,
+    *,
+    ledger: Ledger | None = None,
+    dispatch: Callable[[str], Awaitable[None]] | None = None,
+    revive: Callable[[], Awaitable[object]] | None = None,
+    state: RunState = RunState.RUNNING,
+) -> Run:
+    """The handle of a run, with those of its parts if it has any; arguments as for `Run`."""
+    parts = [
+        (part, Run(replace(head, name=part.run, parts=()), store, ledger=ledger, dispatch=dispatch, revive=revive))
+        for part in parts_of(head)
+    ]
+    return Run(head, store, ledger=ledger, dispatch=dispatch, revive=revive, state=state, parts=parts)

@@ -56,7 +56,15 @@ for i, c in ipairs(cjson.decode(ARGV[1])) do
       redis.call('HINCRBY', run, 'n:' .. after, 1)
     end
     redis.call('HSET', run .. ':rows', c.trial, c.row)
-    for name, by in pairs(c.add or {}) do redis.call('HINCRBYFLOAT', run, name, by) end
+    for name, by in pairs(c.add or {}) do
+      if name == 'paid' then  -- by all runs together, on this day
+        local day = prefix .. 'paid:' .. math.floor(now / 86400)
+        redis.call('INCRBYFLOAT', day, by)
+        redis.call('EXPIRE', day, 172800)
+      else
+        redis.call('HINCRBYFLOAT', run, name, by)
+      end
+    end
     redis.call('XADD', run .. ':events', 'MAXLEN', '~', 20000, '*', 'trial', c.trial, 'state', after)
     if c.claim == 'keep' then
       redis.call('SET', prefix .. 'claim:' .. c.key, c.kept, 'EX', 604800)
@@ -96,7 +104,7 @@ return got
 BEAT = (
     _NOW
     + """
--- KEYS: run, batches, drivers, runs that send to this endpoint
+-- KEYS: run, batches, drivers, runs that send to this endpoint, prefix of what was paid by day
 -- ARGV: owner, lease seconds, jobs in flight, draining (1/0), gone (1/0), JSON list of {number, fence}, name, wants (1/0)
 -- Renews what is still held and tells: state, kind of hold, jobs in flight of draining and of other drivers, drivers
 -- that share the window, runs that share the endpoint, budget spent, JSON list of lost batches.
@@ -132,6 +140,7 @@ redis.call('EXPIRE', KEYS[4], 60)
 local about = redis.call('HMGET', KEYS[1], 'state', 'hold', 'cost', 'successes')
 return cjson.encode({state = about[1] or 'GONE', hold = about[2] or '', drained = drained, others = others, sharing = sharing,
   runs = math.max(1, redis.call('ZCARD', KEYS[4])),
+  paid_today = tonumber(redis.call('GET', KEYS[5] .. math.floor(now / 86400)) or '0'),
   cost = tonumber(about[3] or '0'), successes = tonumber(about[4] or '0'), lost = lost})
 """
 )
@@ -174,6 +183,38 @@ for _, allowed in ipairs(cjson.decode(ARGV[4])) do
   end
 end
 return 0
+"""
+)
+
+RETRY = (
+    _NOW
+    + """
+-- KEYS: run, active   ARGV: name, JSON list of {trial, batch, state it has, new row}; gives how many go again
+-- Only trials of closed batches change: an open one is its driver's.
+local again = 0
+for _, c in ipairs(cjson.decode(ARGV[2])) do
+  local text = redis.call('HGET', KEYS[1] .. ':rows', c[1])
+  local before = text and string.match(text, '^[A-Z]+')
+  local lease = cjson.decode(redis.call('HGET', KEYS[1] .. ':batches', c[2]) or '{}')
+  if before == c[3] and (lease.done or lease.reopened) then
+    if lease.done then
+      redis.call('HSET', KEYS[1] .. ':batches', c[2], cjson.encode({fence = lease.fence, reopened = true, ['until'] = 0}))
+      redis.call('HINCRBY', KEYS[1], 'batches_done', -1)
+    end
+    redis.call('HINCRBY', KEYS[1], 'n:' .. before, -1)
+    redis.call('HINCRBY', KEYS[1], 'n:PLANNED', 1)
+    redis.call('HSET', KEYS[1] .. ':rows', c[1], c[4])
+    redis.call('XADD', KEYS[1] .. ':events', 'MAXLEN', '~', 20000, '*', 'trial', c[1], 'state', 'PLANNED')
+    again = again + 1
+  end
+end
+if again > 0 then
+  redis.call('HSET', KEYS[1], 'state', 'RUNNING', 'reason', '', 'hold', '', 'since', now)
+  redis.call('HDEL', KEYS[1], 'ended')
+  redis.call('ZADD', KEYS[2], now, ARGV[1])
+  for _, part in ipairs({'', ':rows', ':batches', ':events'}) do redis.call('PERSIST', KEYS[1] .. part) end
+end
+return again
 """
 )
 

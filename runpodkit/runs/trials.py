@@ -69,6 +69,8 @@ class Tools:
     """Host and port of the endpoint: the one private address that pictures may be fetched from."""
     rate: float | None
     """USD per second of a worker, where its GPU is known."""
+    usd_per_day: float | None
+    """What all live runs may cost in a day."""
     clock: Callable[[], float]
     """Seconds since the epoch."""
     sleep: Callable[[float], Awaitable[None]]
@@ -461,7 +463,7 @@ class TrialWork:
         return await self._write(
             collected,
             claim="keep",
-            add={"cost": collected.cost_usd or 0, "successes": 1, "status_calls": self._looks},
+            add={**self._costs(collected), "successes": 1, "status_calls": self._looks},
         )
 
     async def _keep(self, row: Row, fetched: list[Fetched]) -> tuple[ImageFile, ...] | None:
@@ -523,14 +525,18 @@ class TrialWork:
             reason=reason,
             flags=(*row.flags, "tried again"),
         )
-        return await self._write(later, claim="drop", add={"cost": row.cost_usd or 0})
+        return await self._write(later, claim="drop", add=self._costs(row))
 
     async def _end(self, row: Row, state: TrialState, reason: str, add: Mapping[str, float] | None = None) -> Row:
         ended = replace(
             row, state=state, reason=reason[:500], key=self.key, ended_at=row.ended_at or self._tools.clock()
         )
-        numbers = {"cost": row.cost_usd or 0, "status_calls": self._looks, **(add or {})}
+        numbers = {**self._costs(row), "status_calls": self._looks, **(add or {})}
         return await self._write(ended, claim="drop", add=numbers)
+
+    def _costs(self, row: Row) -> dict[str, float]:
+        cost = row.cost_usd or 0.0
+        return {"cost": cost} if self._head.simulated or not cost else {"cost": cost, "paid": cost}
 
     async def _write(self, row: Row, claim: str = "", add: Mapping[str, float] | None = None) -> Row:
         await self._apply(row, claim if self._head.reuse else "", add)

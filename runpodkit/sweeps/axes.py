@@ -36,6 +36,10 @@ MAX_VALUES = 10_000
 EXTRA = "extra."
 """`extra.NAME` is an axis over one worker-specific input."""
 
+ENDPOINT = "endpoint"
+"""An axis over endpoints, by their names; no parameter of the picture itself."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PROMPTS = ("user_prompt", "negative_prompt")
 _NUMBER = r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})"
 _RANGE = re.compile(
@@ -133,17 +137,19 @@ def _refused_name(field: str) -> str | None:
         return "an axis over a worker-specific input is called extra.NAME"
     if field == "timeout":
         return "not part of the picture, so all trials would be alike: set it in the base"
-    if field in ImageParams.model_fields:
+    if field in ImageParams.model_fields or field == ENDPOINT:
         return None
     near = difflib.get_close_matches(field, ImageParams.model_fields, n=1)
     known = ", ".join(name for name in ImageParams.model_fields if name not in ("extra", "timeout"))
-    return "not a parameter; " + (f"did you mean {near[0]}?" if near else f"known: {known}, extra.NAME")
+    return "not a parameter; " + (f"did you mean {near[0]}?" if near else f"known: {known}, endpoint, extra.NAME")
 
 
 def _kind(field: str) -> type | None:
     """int, float, bool or str; None where nobody knows."""
     if field.startswith(EXTRA):
         return None
+    if field == ENDPOINT:
+        return str
     annotation = ImageParams.model_fields[field].annotation
     kinds: list[Any] = [arg for arg in get_args(annotation) if arg is not NoneType] or [annotation]
     return kinds[0] if isinstance(kinds[0], type) else None
@@ -288,6 +294,9 @@ def _typed(field: str, raw: list[Any]) -> tuple[list[Any], list[str]]:
     """Values as the field keeps them; what it refuses is grouped, so that a long range is one line."""
     if field.startswith(EXTRA):
         return _json_values(raw)
+    if field == ENDPOINT:
+        bad = [value for value in raw if not (isinstance(value, str) and _NAME.fullmatch(value))]
+        return raw, [f"{_some(bad)} {_is(bad)} no name of an endpoint"] if bad else []
     values: list[Any] = []
     refused: dict[str, list[Any]] = {}
     for value in raw:

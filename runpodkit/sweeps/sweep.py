@@ -12,14 +12,14 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
 from runpodkit.params import RANDOM_SEED, ImageParams, explain
-from runpodkit.sweeps.axes import EXTRA, as_list, canonical, is_number, read_axis, repeated
+from runpodkit.sweeps.axes import ENDPOINT, EXTRA, as_list, canonical, is_number, read_axis, repeated
 
 MAX_TRIALS = 100_000
 """Trials that one sweep may have."""
@@ -40,6 +40,14 @@ class Trial(NamedTuple):
     """The value of each axis at this point, under the axis' name."""
     params: ImageParams
     """With a real seed, never -1."""
+
+
+class Part(NamedTuple):
+    """What one endpoint draws of a sweep."""
+
+    sweep: Sweep
+    numbers: tuple[int, ...]
+    """Of its trials in the whole sweep, in order."""
 
 
 class Sweep:
@@ -140,7 +148,7 @@ class Sweep:
         extra = dict(shared.get("extra", {}))
         first = self._drawn(name)
         names = list(self._axes)
-        fields = {"extra" if axis.startswith(EXTRA) else axis for axis in names}
+        fields = {"extra" if axis.startswith(EXTRA) else axis for axis in names if axis != ENDPOINT}
         marked = {*shared, *fields, "seed"}
         trials = []
         for number, cell in enumerate(_cells(self._axes, self._mode)):
@@ -154,6 +162,46 @@ class Sweep:
             # Each value was validated when the axis was read, so 10,000 trials need not be again.
             trials.append(Trial(number, values, ImageParams.model_construct(set(marked), **own)))
         return trials
+
+    @property
+    def endpoints(self) -> list[str]:
+        """Names of the endpoints that it is drawn on, each once; empty where no axis says."""
+        return list(dict.fromkeys(self._axes.get(ENDPOINT, [])))
+
+    def split(self, name: str, left_out: Mapping[str, Container[tuple[str, str]]] | None = None) -> dict[str, Part]:
+        """This sweep by endpoint: what each of them draws of it.
+
+        Args:
+            name: The run's name.  A seed that nobody gave is drawn once, so all endpoints get the same.
+            left_out: By endpoint, (axis, value as canonical JSON) of values that it does not draw.
+
+        Raises:
+            ValueError: nothing is left for an endpoint.
+        """
+        base = self._base
+        if not self._varies and "seed" not in self._axes and "seed" not in base.model_fields_set:
+            base = base.with_values({"seed": self._drawn(name)})
+        parts = {}
+        names = list(self._axes)
+        for endpoint in self.endpoints:
+            out = (left_out or {}).get(endpoint, ())
+            cells = [
+                (number, cell)
+                for number, cell in enumerate(_cells(self._axes, self._mode))
+                if endpoint == cell[names.index(ENDPOINT)]
+                and not any((axis, canonical(value)) in out for axis, value in zip(names, cell, strict=True))
+            ]
+            if not cells:
+                raise ValueError(f"endpoint {endpoint} could draw none of the trials")
+            axes: dict[str, Any] = {}
+            for place, axis in enumerate(names):
+                if axis != ENDPOINT:
+                    drawn = [cell[place] for _, cell in cells]
+                    axes[axis] = drawn if self._mode == "zip" else _once(drawn)
+            if self._varies:
+                axes["seed"] = VARY
+            parts[endpoint] = Part(Sweep(base, axes, self._mode), tuple(number for number, _ in cells))
+        return parts
 
     def to_plan(self) -> dict[str, Any]:
         """This sweep as plain JSON values, the inverse of `from_plan`; the order of `axes` matters."""
@@ -267,7 +315,7 @@ def seeds(n: int) -> list[int]:
 
 def _is_axis(name: str, value: object) -> bool:
     if isinstance(value, str):
-        if name == "seed" and value == VARY:
+        if (name == "seed" and value == VARY) or name == ENDPOINT:
             return True
         if name not in ImageParams.model_fields:
             return False
@@ -340,6 +388,11 @@ def _cells(axes: Mapping[str, Sequence[Any]], mode: str) -> Iterator[tuple[Any, 
         return iter([()])
     combine: Callable[..., Iterator[tuple[Any, ...]]] = product if mode == "grid" else zip
     return combine(*axes.values())
+
+
+def _once(values: Iterable[Any]) -> list[Any]:
+    """Each value once, in order; 4 and 4.0 are one."""
+    return list({canonical(value): value for value in values}.values())
 
 
 def _spread(first: int, number: int) -> int:

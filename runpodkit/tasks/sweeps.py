@@ -26,4 +26,4 @@ def run_batches(run_id: str) -> None:
     async def successor() -> None:
         await kit.dispatcher.dispatch(run_id)
 
-    shared_loop().call(kit.engine.drive(run_id, owner=owner(), successor=successor))
+    shared_loop().call(kit.drive(run_id, owner=owner(), successor=successor))

@@ -18,7 +18,8 @@ from runpodkit.endpoint.client import Endpoint
 from runpodkit.endpoint.follow import Pace
 from runpodkit.runs.engine import Engine
 from runpodkit.runs.ledger import Ledger
-from runpodkit.runs.rows import RunHead, RunPolicy
+from runpodkit.runs.policies import RunPolicy
+from runpodkit.runs.rows import RunHead
 from runpodkit.runs.trials import Tools
 from runpodkit.settings import Settings
 from runpodkit.simulator.app import Simulator
@@ -138,6 +139,7 @@ async def bench(ledger: Ledger, tmp_path: Path) -> AsyncIterator[Bench]:
         identity="sketch-1",
         host="127.0.0.1",
         rate=0.00031,
+        usd_per_day=None,
         clock=time.time,
         sleep=quick,
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
 
+from runpodkit.runs.engine import Engine
+from runpodkit.runs.policies import RunPolicy
 from runpodkit.runs.records import read_records
 from runpodkit.runs.rows import RunState, TrialState
 from tests.runs.conftest import Bench, mock, refused
@@ -366,8 +369,6 @@ async def test_a_bug_of_ours_holds_the_run_with_its_name_instead_of_turning_for_
 
 
 async def test_a_run_whose_pictures_go_to_another_store_is_left_alone(bench: Bench) -> None:
-    from dataclasses import replace
-
     head = await bench.enter(mock(2), "mine")
     assert await bench.ledger.create(replace(head, name="theirs", store="store-2")) is None
 
@@ -391,3 +392,140 @@ async def test_what_keeps_jobs_in_the_queue_is_told(bench: Bench) -> None:
 
     assert status.waits_for == "2 workers are throttled: no GPU of the chosen type is free"
     assert await bench.counts() == {"COLLECTED": 6}
+
+
+async def test_a_deadline_holds_the_run_and_collects_what_is_in_flight(bench: Bench) -> None:
+    await bench.enter(mock(40, exec_ms=300), deadline_s=0.5, window=4)
+
+    await drive(bench)
+    held = await bench.ledger.status("run")
+    await bench.ledger.set_policy("run", RunPolicy(retry_delay_s=0.2))
+    await bench.ledger.set_state("run", RunState.RUNNING, only_from=[RunState.HELD])
+    await drive(bench)
+
+    assert held
+    assert (held.state, held.hold) == (RunState.HELD, "person")
+    assert held.reason == "deadline_s=0.5 since the start are over; raise it with run.resume(deadline_s=…)"
+    assert held.count(TrialState.RESERVED, TrialState.SUBMITTED) == 0
+    assert 4 <= held.count(TrialState.COLLECTED) < 40
+    assert await bench.counts() == {"COLLECTED": 40}
+
+
+async def test_all_live_runs_together_are_held_at_what_a_day_may_cost(bench: Bench) -> None:
+    # 0.1 s at $0.00031 a second is $0.000031 a picture
+    tools = replace(bench.engine.tools, usd_per_day=0.00031)
+    engine = Engine(tools, "store-1")
+    for name, seeds in (("one", 6), ("two", 40)):
+        head = await bench.enter(mock(seeds, exec_ms=100), name, window=2, reuse=False)
+        await bench.ledger.forget(name)
+        await bench.ledger.create(replace(head, simulated=False))
+        async with asyncio.timeout(20):
+            await engine.drive(name, owner="driver-1")
+
+    two = await bench.ledger.status("two")
+    assert await bench.counts("one") == {"COLLECTED": 6}
+    assert two
+    assert (two.state, two.hold) == (RunState.HELD, "person")
+    assert two.reason.startswith("RUNPODKIT_USD_PER_DAY: $0.000")
+    assert 1 <= two.count(TrialState.COLLECTED) <= 4
+
+
+async def test_exactly_what_failed_is_drawn_again(bench: Bench) -> None:
+    head = await bench.enter(mock(120), hold_after_equal_failures=99)
+    broken = {"3", "77", "101"}
+
+    def instead(request: httpx.Request, number: int) -> httpx.Response | None:
+        seed = str(json.loads(request.content)["input"]["seed"]) if request.url.path.endswith("/run") else ""
+        return httpx.Response(400, json={"error": "no"}) if seed in broken else None
+
+    bench.way.before = instead
+    await drive(bench)
+    failed = await bench.counts()
+    broken.clear()
+    again = await bench.ledger.retry(head, {TrialState.FAILED})
+    moving = await bench.ledger.status("run")
+    await drive(bench)
+
+    assert failed == {"COLLECTED": 117, "FAILED": 3}
+    assert again == 3
+    assert moving
+    assert (moving.state, moving.is_over) == (RunState.RUNNING, False)
+    assert await bench.counts() == {"COLLECTED": 120}
+    assert bench.way.seen.count("run") == 123
+    records = read_records(bench.store, "run")
+    assert [record.trial for record in records] == list(range(120))
+    assert [record.trial for record in records if "retried" in record.flags] == [2, 76, 100]
+    assert await bench.ledger.retry(head, {TrialState.FAILED}) == 0
+
+
+@pytest.mark.parametrize(("on_expired", "ends"), [("keep", "EXPIRED"), ("resubmit", "COLLECTED")])
+async def test_a_result_past_its_retention_is_paid_again_only_when_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, on_expired: str, ends: str
+) -> None:
+    monkeypatch.setattr("runpodkit.runs.trials.LOST_S", 0.1)
+    monkeypatch.setattr("runpodkit.runs.trials.RETENTION_S", 0.2)
+    await bench.enter(mock(3, exec_ms=100), on_expired=on_expired)
+    first = asyncio.create_task(drive(bench))
+    while (await bench.counts()).get("SUBMITTED", 0) < 3:
+        await asyncio.sleep(0.01)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    bench.simulator.queue.jobs.clear()
+    await asyncio.sleep(0.3)
+    await drive(bench, owner="driver-2")
+
+    assert await bench.counts() == {ends: 3}
+    assert bench.way.seen.count("run") == (3 if ends == "EXPIRED" else 6)
+
+
+async def test_a_redis_that_takes_no_writes_is_waited_for_and_nothing_is_sent_twice(bench: Bench) -> None:
+    await bench.enter(mock(60, exec_ms=200), window=10)
+    running = asyncio.create_task(drive(bench))
+    while (await bench.counts()).get("COLLECTED", 0) < 5:
+        await asyncio.sleep(0.01)
+
+    await bench.ledger._redis.config_set("maxmemory", "1")
+    await asyncio.sleep(3)
+    sent = bench.way.seen.count("run")
+    collected = (await bench.counts()).get("COLLECTED", 0)
+    await asyncio.sleep(1)
+    still = (bench.way.seen.count("run"), (await bench.counts()).get("COLLECTED", 0))
+    await bench.ledger._redis.config_set("maxmemory", "0")
+    await running
+
+    assert still == (sent, collected)
+    assert await bench.counts() == {"COLLECTED": 60}
+    assert bench.way.seen.count("run") == 60
+    assert not any(record.maybe_paid_twice for record in read_records(bench.store, "run"))
+
+
+async def test_the_store_is_listed_once_per_prefix_however_many_trials_ask(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.enter(mock(120), "old")
+    await drive(bench, "old")
+    await bench.ledger._redis.flushdb()
+    asked: list[str] = []
+    keys = bench.store.keys
+    monkeypatch.setattr(bench.store, "keys", lambda prefix="": asked.append(prefix) or keys(prefix))
+
+    await bench.enter(mock(120), "new")
+    await drive(bench, "new")
+
+    assert await bench.counts("new") == {"REUSED": 120}
+    assert bench.way.seen.count("run") == 120
+    assert len(asked) == len(set(asked)) <= 120
+
+
+async def test_an_upgraded_dialect_pays_for_nothing_again(bench: Bench) -> None:
+    head = await bench.enter(mock(5), "before")
+    await drive(bench, "before")
+    row = head.spelling.model_dump(mode="json", exclude_defaults=True)
+    newer = replace(head, name="after", dialect_row={**row, "samplers": {"Brand new": "new"}}, version="99.0")
+    await bench.ledger.create(newer)
+
+    await drive(bench, "after")
+
+    assert await bench.counts("after") == {"REUSED": 5}
+    assert bench.way.seen.count("run") == 5

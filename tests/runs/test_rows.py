@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from runpodkit.runs.rows import ImageFile, Row, RunHead, RunPolicy, TrialState
+from runpodkit.runs.policies import RunPolicy
+from runpodkit.runs.rows import ImageFile, Row, RunHead, TrialState
 
 times = st.none() | st.floats(0, 2e9)
 
