@@ -403,6 +403,9 @@ def stack(action: str, as_json: bool) -> None:
     "--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What goes wrong how often (TOML)."
 )
 @click.option("--as", "worker", help="Take inputs and answer as this worker or public endpoint does, such as sdxl.")
+@click.option(
+    "--journal", type=click.Path(dir_okay=False, path_type=Path), help="A line of JSON per request goes here."
+)
 def simulate(
     port: int,
     endpoint: str,
@@ -413,6 +416,7 @@ def simulate(
     handler: Path | None,
     faults: Path | None,
     worker: str | None,
+    journal: Path | None,
 ) -> None:
     """Stand in for RunPod on this machine until interrupted."""
     from runpodkit.simulator.faults import FaultTable
@@ -447,6 +451,7 @@ def simulate(
         handler=handler,
         faults=table,
         speaks=worker,
+        journal=journal,
         ready=ready,
     )
 

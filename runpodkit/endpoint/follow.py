@@ -33,7 +33,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
-        self._expected: dict[float, float] = {}
+        self._expected: dict[float, float | None] = {}
         self.looks_per_s = LOOKS_PER_S
         """What all followed jobs may be looked at together; grows with the endpoint's limit."""
 
@@ -43,14 +43,13 @@ class Pace:
         self._expected.clear()
 
     def expected_s(self, work: float = 0.0) -> float | None:
-        """How long most jobs like this one take: 7 in 10 of the last 50 took no longer.  None before the first."""
-        if not self._seen:
-            return None
+        """How long most jobs like this one take: 7 in 10 of the last 50 took no longer.  None before the first.
+
+        Times of jobs with more or less to do say nothing: scaled up, the start of a small one would count a thousandfold.
+        """
         if work not in self._expected:
-            alike = [took for took, done in self._seen if not work or not done or 0.8 <= done / work <= 1.25]
-            scaled = [took * work / done for took, done in self._seen if work and done]
-            times = sorted(alike if len(alike) >= 3 or not scaled else scaled)
-            self._expected[work] = times[int(len(times) * SHARE_DONE)]
+            alike = sorted(took for took, done in self._seen if not work or not done or 0.8 <= done / work <= 1.25)
+            self._expected[work] = alike[int(len(alike) * SHARE_DONE)] if alike else None
         return self._expected[work]
 
     def next_look_s(

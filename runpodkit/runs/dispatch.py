@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from runpodkit.errors import LedgerError
 from runpodkit.runs.ledger import Ledger
+from runpodkit.runs.owners import is_dead
 from runpodkit.runs.rows import RunState
 
 RUN_BATCHES = "runpodkit.run_batches"
@@ -91,7 +92,12 @@ class Dispatcher:
         moves = status.state in (RunState.RUNNING, RunState.CANCELLED) or (
             status.state is RunState.HELD and status.hold == "probe"
         )
-        return moves and await self._ledger.live_drivers(name) == 0
+        if not moves:
+            return False
+        drivers = await self._ledger.live_drivers(name)
+        if dead := [owner for owner in drivers if is_dead(owner)]:
+            await self._ledger.bury(name, dead)
+        return len(dead) == len(drivers)
 
     def close(self) -> None:
         self._celery.close()

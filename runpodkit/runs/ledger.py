@@ -390,12 +390,19 @@ class Ledger:
             )
         return bool(over)
 
-    async def live_drivers(self, name: str) -> int:
+    async def live_drivers(self, name: str) -> list[str]:
         """Drivers heard of within the last 20 s."""
         async with _errors(f"read drivers of {name}"):
-            drivers = await _reply(self._redis.hvals(f"{self._run(name)}:drivers"))
+            drivers = await _reply(self._redis.hgetall(f"{self._run(name)}:drivers"))
             now, micro = await _reply(self._redis.time())
-        return sum(now + micro / 1e6 - json.loads(text)["beat"] <= DRIVER_GONE_S for text in drivers)
+        return [
+            owner for owner, text in drivers.items() if now + micro / 1e6 - json.loads(text)["beat"] <= DRIVER_GONE_S
+        ]
+
+    async def bury(self, name: str, owners: Sequence[str]) -> None:
+        """Free what drivers hold that are dead for certain; leases of others lapse in their time."""
+        async with _errors(f"free leases of {name}"):
+            await self._script["BURY"](keys=[self._run(name)], args=[json.dumps(owners)])
 
     async def only_one(self, what: str, seconds: float) -> bool:
         """Whether the caller is the one to do `what` for the next `seconds`."""

@@ -186,6 +186,21 @@ return 0
 """
 )
 
+BURY = """
+-- KEYS: run   ARGV: JSON list of owners that are dead for certain: their leases are free at once
+for _, owner in ipairs(cjson.decode(ARGV[1])) do
+  redis.call('HDEL', KEYS[1] .. ':drivers', owner)
+  local all = redis.call('HGETALL', KEYS[1] .. ':batches')
+  for i = 1, #all, 2 do
+    local lease = cjson.decode(all[i + 1])
+    if lease.owner == owner and not lease.done then
+      lease['until'] = 0
+      redis.call('HSET', KEYS[1] .. ':batches', all[i], cjson.encode(lease))
+    end
+  end
+end
+"""
+
 RETRY = (
     _NOW
     + """

@@ -30,6 +30,7 @@ from runpodkit.errors import StackError
 from runpodkit.jobs import JOB_ID
 from runpodkit.simulator.faults import RAISED, Faults, FaultTable
 from runpodkit.simulator.handler_processes import HandlerProcesses
+from runpodkit.simulator.journal import Journal
 from runpodkit.simulator.queue import Queue, SimJob, Status
 from runpodkit.simulator.speech import picture_in
 from runpodkit.simulator.waiting import Moves
@@ -64,6 +65,7 @@ class Simulator:
         faults: FaultTable | None = None,
         speaks: str | None = None,
         webhooks: Webhooks | None = None,
+        journal: Journal | None = None,
         broken: Callable[[StackError], None] = lambda error: None,
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -77,6 +79,7 @@ class Simulator:
             handler: A file that calls `runpod.serverless.start`; `listens` starts it.
             faults: What goes wrong how often.
             speaks: The worker whose inputs the built-in ones take, a name of `speech.SPEECHES`; None: native.
+            journal: Notes every request.
             broken: Told when the handler cannot be kept running.
         """
         self.queue = Queue(0 if handler else workers, new_id=new_id, cold_start_s=cold_start_s)
@@ -86,7 +89,7 @@ class Simulator:
         self._windows: dict[str, tuple[int, int]] = {}
         self._moves, self._told = Moves(), 0
         self._faults = Faults(faults) if faults else None
-        self._webhooks = webhooks or Webhooks()
+        self._webhooks, self._journal = webhooks or Webhooks(), journal
         self._handler, self._handlers, self._broken = handler, workers, broken
         self._processes: HandlerProcesses | None = None
         self._worker_key = secrets.token_urlsafe(24)
@@ -129,7 +132,8 @@ class Simulator:
             ],
             lifespan=lifespan,
         )
-        return self._faults.around(app) if self._faults else app
+        noted = self._journal.around(app) if self._journal else app
+        return self._faults.around(noted) if self._faults else noted
 
     def listens(self, port: int) -> None:
         """Requests are taken on this port of 127.0.0.1 from now on: start the handler, if there is one."""

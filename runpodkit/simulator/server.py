@@ -14,6 +14,7 @@ from runpodkit.errors import StackError
 from runpodkit.simulator.app import Simulator
 from runpodkit.simulator.faults import FaultTable
 from runpodkit.simulator.handler_processes import check_handler
+from runpodkit.simulator.journal import Journal
 
 
 class _Server(uvicorn.Server):
@@ -48,6 +49,7 @@ def serve(
     handler: Path | None = None,
     faults: FaultTable | None = None,
     speaks: str | None = None,
+    journal: Path | None = None,
     ready: Callable[[int], None] | None = None,
 ) -> None:
     """Serve on 127.0.0.1 until SIGTERM or SIGINT.
@@ -58,6 +60,7 @@ def serve(
         handler: A file that calls `runpod.serverless.start`, run as it is.
         faults: What goes wrong how often.
         speaks: The worker whose inputs the built-in ones take; None: native.
+        journal: A file that gets a line for every request.
         ready: Told the port once requests are taken.
 
     Raises:
@@ -98,6 +101,7 @@ def serve(
         handler=handler,
         faults=faults,
         speaks=speaks,
+        journal=Journal(journal) if journal else None,
         broken=give_up,
     )
     config = uvicorn.Config(

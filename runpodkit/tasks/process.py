@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 from typing import Any
 
@@ -24,11 +23,6 @@ from runpodkit.settings import Settings
 UPKEEP_S = 5.0
 _kit: Kit | None = None
 _stopping = threading.Event()
-
-
-def owner() -> str:
-    """Who drives: this process, on this machine."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def current_kit() -> Kit:

@@ -6,8 +6,9 @@ import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
 from runpodkit.logs import batch_log
 from runpodkit.runs.dispatch import RUN_BATCHES
+from runpodkit.runs.owners import this_process
 from runpodkit.tasks.celery_app import app
-from runpodkit.tasks.process import current_kit, owner
+from runpodkit.tasks.process import current_kit
 
 
 @app.task(name=RUN_BATCHES, acks_late=True, ignore_result=True)
@@ -26,4 +27,4 @@ def run_batches(run_id: str) -> None:
     async def successor() -> None:
         await kit.dispatcher.dispatch(run_id)
 
-    shared_loop().call(kit.drive(run_id, owner=owner(), successor=successor))
+    shared_loop().call(kit.drive(run_id, owner=this_process(), successor=successor))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpodkit.endpoint.follow import Follower, Pace
+from runpodkit.endpoint.follow import Follower, Forecast, Pace
 from runpodkit.errors import NotFoundError
 from runpodkit.jobs import Job
 from runpodkit.simulator.queue import Queue, SimJob
@@ -56,6 +56,40 @@ def test_steady_jobs_are_found_done_with_two_looks_at_most_and_soon(takes_s: flo
 
     assert looks <= 2
     assert age <= takes_s * 1.5 + 0.2
+
+
+def test_times_of_other_work_say_nothing_so_a_large_job_after_small_ones_is_looked_at_soon() -> None:
+    pace = Pace()
+    for _ in range(20):
+        pace.saw(1.0, work=0.004)
+
+    assert pace.expected_s(0.004) == pace.expected_s(0.0039) == 1.0
+    assert pace.expected_s(30.0) is None
+    assert pace.next_look_s(0.0, 0, 1, work=30.0) == 0.25
+
+
+def test_a_queued_job_is_looked_at_after_another_whole_turn_and_a_working_one_soon() -> None:
+    pace = Pace()
+    pace.saw(10.0)
+
+    assert pace.next_look_s(11.0, 1, 1, queued=True) == 10.0
+    assert pace.next_look_s(11.0, 1, 1) == 2.0
+
+
+def test_jobs_beyond_the_workers_are_forecast_to_end_in_turn() -> None:
+    forecast = Forecast()
+    ends = [forecast.submitted(0.0, 2.0, workers=2).at for _ in range(5)]
+
+    assert ends == [2.0, 2.0, 4.0, 4.0, 6.0]
+
+
+def test_a_forecast_learns_how_late_jobs_are() -> None:
+    forecast = Forecast()
+    for wave in range(30):
+        for due in [forecast.submitted(wave * 10.0, 2.0, workers=50) for _ in range(50)]:
+            forecast.ended(due, due.in_turn + 1.5)
+
+    assert forecast.submitted(400.0, 2.0, workers=50).at == pytest.approx(403.5, abs=0.01)
 
 
 class Service:
