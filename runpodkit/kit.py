@@ -303,7 +303,7 @@ class Kit:
         if head.parts:
             await self._enter_parts(head, reuse)
         else:
-            await self.dispatcher.dispatch(head.name)
+            await self.dispatcher.dispatch(head.name, head.batches)
         return self._run(head, RunState.RUNNING)
 
     submit, asubmit = both_ways(_submit)
@@ -319,7 +319,7 @@ class Kit:
             part = kit._head(split[endpoint].sweep, share.run, rules, kind="part", reuse=reuse)
             if await self.ledger.create(part, listed=False) is None:
                 await asyncio.to_thread(write_head, self.store, part, RunState.RUNNING)
-                await self.dispatcher.dispatch(part.name)
+                await self.dispatcher.dispatch(part.name, part.batches)
 
     def _extension(self, plan: Sweep, there: RunHead, state: RunState) -> Sweep:
         """The sweep that takes the place of a finished run's, with the seed that it drew.
@@ -551,6 +551,12 @@ class Kit:
             f"store {self.store.describe} · Celery worker {worker}"
         )
 
+    async def _has_worker(self) -> bool:
+        """Whether a Celery worker that takes this kit's runs was heard of within the last 15 s."""
+        return await self.dispatcher.live_workers() > 0
+
+    has_worker, ahas_worker = both_ways(_has_worker)
+
     def __repr__(self) -> str:
         return f"Kit: {self.line}"
 
@@ -694,6 +700,11 @@ def connect(
     _open_kits.add(kit)
     if not quiet:
         print(kit.line)
+        if settings.redis_url and not start_worker and not kit.has_worker():
+            print(
+                "no Celery worker answers on REDIS_URL: start one with these settings by "
+                "`celery -A runpodkit.tasks worker --loglevel=info --concurrency=2`, or connect(start_worker=True)"
+            )
     return kit
 
 

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from runpodkit.errors import LedgerError
 from runpodkit.runs.ledger import Ledger
-from runpodkit.runs.owners import is_dead
+from runpodkit.runs.owners import is_dead, this_process
 from runpodkit.runs.rows import RunState
 
 RUN_BATCHES = "runpodkit.run_batches"
@@ -53,20 +53,35 @@ class Dispatcher:
         self._celery = Celery("runpodkit-dispatch", broker=broker, set_as_current=False)
         self._celery.conf.update(CELERY_SETTINGS)
 
-    async def dispatch(self, run: str) -> None:
+    async def dispatch(self, run: str, batches: int = 1) -> None:
         """Ask the workers to drive `run`; a message too many is harmless.
+
+        Args:
+            batches: There are so many to share: each Celery worker that is there is asked once, if there are enough.
 
         Raises:
             LedgerError: the broker does not answer.
         """
+        messages = max(1, min(batches, await self._ledger.live_workers(self.queue))) if batches > 1 else 1
+
+        def send() -> None:
+            for _ in range(messages):
+                self._celery.send_task(RUN_BATCHES, args=[run], queue=self.queue, ignore_result=True, retry=False)
+
         try:
-            await asyncio.to_thread(
-                self._celery.send_task, RUN_BATCHES, args=[run], queue=self.queue, ignore_result=True, retry=False
-            )
+            await asyncio.to_thread(send)
         except (OperationalError, OSError) as exc:
             raise LedgerError(f"Redis: could not dispatch run {run}: {exc}") from exc
-        await self._ledger.add(run, celery_tasks=1)
+        await self._ledger.add(run, celery_tasks=messages)
         await self._ledger.only_one(f"revive:{run}", REDISPATCH_S)  # its driver needs a moment to come
+
+    async def worker_beats(self) -> None:
+        """This process is the main one of a Celery worker of this queue."""
+        await self._ledger.worker_beats(f"{self.queue}@{this_process()}")
+
+    async def live_workers(self) -> int:
+        """Celery workers of this queue that are there."""
+        return await self._ledger.live_workers(self.queue)
 
     async def revive(self) -> list[str]:
         """Dispatch every run of this family that should move but has no driver; gives their names.
@@ -78,7 +93,8 @@ class Dispatcher:
         revived = []
         for name in await self._ledger.names(active=True):
             if await self._is_stuck(name) and not await self._ledger.is_locked(f"revive:{name}"):
-                await self.dispatch(name)
+                head = await self._ledger.head(name)
+                await self.dispatch(name, head.batches if head else 1)
                 revived.append(name)
         return revived
 

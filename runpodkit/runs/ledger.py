@@ -25,6 +25,7 @@ from runpodkit.runs.rows import BATCH_SIZE, Row, RunHead, RunState, TrialState
 PREFIX = "runpodkit:"
 LEASE_S = 20.0
 DRIVER_GONE_S = 20.0
+WORKER_GONE_S = 15
 GROUP_S = 0.01
 GROUP_MAX = 100
 RETRIED_AT_ONCE = 1000
@@ -398,6 +399,22 @@ class Ledger:
         return [
             owner for owner, text in drivers.items() if now + micro / 1e6 - json.loads(text)["beat"] <= DRIVER_GONE_S
         ]
+
+    async def worker_beats(self, worker: str) -> None:
+        """A Celery worker that takes runs is there."""
+        async with _errors("say that a worker is there"):
+            now, _ = await _reply(self._redis.time())
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zadd(f"{PREFIX}workers", {worker: now})
+            pipe.zremrangebyscore(f"{PREFIX}workers", "-inf", now - WORKER_GONE_S)
+            await pipe.execute()
+
+    async def live_workers(self, queue: str) -> int:
+        """Celery workers of a queue that were heard of within the last 15 s."""
+        async with _errors("count workers"):
+            now, _ = await _reply(self._redis.time())
+            names = await self._redis.zrangebyscore(f"{PREFIX}workers", now - WORKER_GONE_S, "+inf")
+        return sum(str(name).startswith(f"{queue}@") for name in names)
 
     async def bury(self, name: str, owners: Sequence[str]) -> None:
         """Free what drivers hold that are dead for certain; leases of others lapse in their time."""

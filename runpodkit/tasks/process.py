@@ -86,6 +86,7 @@ def _look_after_runs() -> None:
             kit = current_kit()
             for part in stack.revive(kit.settings):
                 task_log.warning("{} had died and was started again", part)
+            shared_loop().call(kit.dispatcher.worker_beats())
             for name in shared_loop().call(kit.dispatcher.revive()):
                 task_log.info("run {} had no driver and was dispatched again", name)
         except RunpodkitError as exc:

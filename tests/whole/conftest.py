@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boto3
+import httpx
 import pytest
 
 from runpodkit import stack
@@ -92,6 +97,62 @@ class Simulated:
             self.process.stdout.close()
 
 
+class CeleryWorker:
+    """`celery -A runpodkit.tasks worker`, as one starts it on a machine of its own."""
+
+    def __init__(self, folder: Path, env: dict[str, str], *options: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("RUNPOD", "REDIS_URL", "S3_", "YANDEX_"))
+        }
+        self.log = folder / "worker.log"
+        words = [sys.executable, "-m", "celery", "-A", "runpodkit.tasks", "worker", "--loglevel=info"]
+        with self.log.open("w") as out:
+            self.process = subprocess.Popen(
+                [*words, "--concurrency=2", "-n", f"{folder.name}@%h", *options],
+                cwd=folder,
+                env=clean | env,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + 40
+        while " ready." not in self.log.read_text() and time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        """The whole of it, as a machine that goes away."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@pytest.fixture
+def celery_worker(tmp_path: Path) -> Iterator[Callable[..., CeleryWorker]]:
+    """Starts Celery workers; they end with the test."""
+    started: list[CeleryWorker] = []
+
+    def start(name: str, env: dict[str, str], *options: str) -> CeleryWorker:
+        started.append(CeleryWorker(tmp_path / name, env, *options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[Callable[..., Simulated]]:
     """Starts simulators as a user would, by the command line; they end with the test."""
@@ -104,6 +165,39 @@ def simulated(tmp_path: Path) -> Iterator[Callable[..., Simulated]]:
     yield start
     for one in started:
         one.stop()
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[str]:
+    """An S3 server in a process of its own, with a bucket named `pictures`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with (tmp_path / "s3.log").open("w") as log:
+        server = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(url, trust_env=False)
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        client = boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name="ru-central1",
+            aws_access_key_id="made-up",
+            aws_secret_access_key="made-up-too",
+        )
+        client.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "ru-central1"})
+        client.close()
+        yield url
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 def last_json(done: subprocess.CompletedProcess[str]) -> dict[str, object]:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
 
@@ -66,39 +62,6 @@ def _collected() -> list[object]:
     from runpodkit.runs.rows import TrialState
 
     return [TrialState.COLLECTED]
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> Iterator[str]:
-    """An S3 server in a process of its own, with a bucket named `pictures`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with (tmp_path / "s3.log").open("w") as log:
-        server = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(url, trust_env=False)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        client = boto3.client(
-            "s3",
-            endpoint_url=url,
-            region_name="ru-central1",
-            aws_access_key_id="made-up",
-            aws_secret_access_key="made-up-too",
-        )
-        client.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "ru-central1"})
-        client.close()
-        yield url
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 def test_pictures_and_records_go_to_a_bucket_when_one_is_configured(
