@@ -656,6 +656,7 @@ def connect(
     target: str | None = None,
     *,
     dialect: str | None = None,
+    gpu: str | None = None,
     live: bool = False,
     start_worker: bool | None = None,
     quiet: bool = False,
@@ -667,6 +668,7 @@ def connect(
         target: A name in `endpoints.toml`, or an endpoint's URL or id, one of RunPod's public ones too; default: RUNPOD_URL, else the simulator.
         dialect: How its worker spells things: a built-in name, your own `.toml`, or a ComfyUI workflow's `.json`;
             default: RUNPODKIT_DIALECT, else what a public endpoint takes, else `native`.
+        gpu: The GPU of its workers, for what jobs cost; default: RUNPODKIT_GPU, or what `endpoints.toml` says.
         live: Never fall back to the simulator.
         start_worker: Start a Celery worker; default: only beside the embedded Redis.
         quiet: Print nothing.
@@ -685,6 +687,9 @@ def connect(
         settings = settings_of(settings, named).with_dialect(dialect) if dialect else settings_of(settings, named)
     else:
         address = settings.address(target)
+    if gpu:
+        usd_per_s(gpu)
+        settings = settings.model_copy(update={"gpu": gpu})
     if live and (address is None or address.is_simulated):
         raise ConfigError(
             "RUNPOD_API_KEY is not set, and live=True never uses the simulator: set RUNPOD_API_KEY and RUNPOD_URL"

@@ -313,7 +313,12 @@ class Ledger:
                 number,
                 number // BATCH_SIZE,
                 str(row.state),
-                Row(key=row.key, doubtful=row.doubtful, flags=(*row.flags, "retried")).to_text(),
+                Row(
+                    key=row.key,
+                    doubtful=row.doubtful,
+                    paid_before=row.paid_before + (row.cost_usd or 0),
+                    flags=(*row.flags, "retried"),
+                ).to_text(),
             ]
             for number, row in (await self.rows(head.name)).items()
             if row.state in states

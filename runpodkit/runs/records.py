@@ -46,6 +46,7 @@ class Record:
     execution_time_s: float | None = None
     worker_id: str | None = None
     cost_usd: float | None = None
+    """For all jobs of the trial, those that failed before included."""
     cost_is_estimate: bool = True
     images: tuple[ImageFile, ...] = ()
     reason: str | None = None
@@ -95,7 +96,7 @@ def record_of(head: RunHead, trial: Trial, row: Row, dialect: Dialect) -> Record
         queue_delay_s=row.queue_delay_s,
         execution_time_s=row.execution_time_s,
         worker_id=row.worker_id,
-        cost_usd=row.cost_usd,
+        cost_usd=row.cost_usd if not row.paid_before else (row.cost_usd or 0) + row.paid_before,
         cost_is_estimate="cost from worker" not in row.flags,
         images=row.images,
         reason=row.reason,

@@ -107,6 +107,9 @@ class Row:
     execution_time_s: float | None = None
     worker_id: str | None = None
     cost_usd: float | None = None
+    """Of the job that counts."""
+    paid_before: float = 0.0
+    """USD for earlier jobs of this trial, which failed."""
     images: tuple[ImageFile, ...] = ()
     seed: int | None = None
     """The seed that the worker says it used."""

@@ -231,6 +231,17 @@ class Run:
 
         return table(self.records())
 
+    def summary(self, by: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Trials, times in s and cost in USD per value of an axis, or of several; default: the first axis.
+
+        Raises:
+            ValueError: a name that is no column of the table.
+        """
+        from runpodkit.runs.tables import summary
+
+        names = next(iter(self.sweep.axes), "state") if by is None else by
+        return summary(self.records(), [names] if isinstance(names, str) else list(names))
+
     def to_csv(self, path: str | Path) -> Path:
         """Write `table()` as CSV; `runpodkit.runs.tables.read_csv` gives it back unchanged."""
         from runpodkit.runs.tables import to_csv

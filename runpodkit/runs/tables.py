@@ -6,7 +6,7 @@ the table written; cells that a spreadsheet would run as formulas are neutralise
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,34 @@ def _cells(record: Record, kinds: dict[str, str]) -> dict[str, Any]:
     cells["image"] = record.images[0].key if record.images else None
     cells["flags"] = "; ".join(record.flags) or None
     return cells
+
+
+def summary(records: Iterable[Record], by: Sequence[str]) -> pd.DataFrame:
+    """One row per combination of values: how many trials, how long, and what they cost together.
+
+    Returns:
+        Indexed by `by`: `trials`, `collected`, `failed`, `execution_time_s` and `queue_delay_s` (means),
+        `cost_usd` (sum; missing where nothing is known).
+
+    Raises:
+        ValueError: a name that is no column of the table.
+    """
+    frame = table(records)
+    if unknown := [name for name in by if name not in frame.columns]:
+        raise ValueError(f"{', '.join(unknown)} is no column; columns: {', '.join(frame.columns)}")
+    frame["collected"] = frame["state"].isin(["COLLECTED", "REUSED"])
+    frame["failed"] = frame["state"].isin(["FAILED", "EXPIRED", "CANCELLED"])
+    groups = frame.groupby(list(by), sort=False, dropna=False)
+    return pd.DataFrame(
+        {
+            "trials": groups.size(),
+            "collected": groups["collected"].sum(),
+            "failed": groups["failed"].sum(),
+            "execution_time_s": groups["execution_time_s"].mean(),
+            "queue_delay_s": groups["queue_delay_s"].mean(),
+            "cost_usd": groups["cost_usd"].sum(min_count=1),
+        }
+    )
 
 
 def to_csv(frame: pd.DataFrame, path: Path) -> None:

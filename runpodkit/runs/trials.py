@@ -523,6 +523,8 @@ class TrialWork:
             state=TrialState.PLANNED,
             not_before=self._tools.clock() + self._head.policy.retry_delay_s,
             reason=reason,
+            cost_usd=None,
+            paid_before=row.paid_before + (row.cost_usd or 0),
             flags=(*row.flags, "tried again"),
         )
         return await self._write(later, claim="drop", add=self._costs(row))
@@ -535,6 +537,7 @@ class TrialWork:
         return await self._write(ended, claim="drop", add=numbers)
 
     def _costs(self, row: Row) -> dict[str, float]:
+        """What the job at hand adds to the run's cost."""
         cost = row.cost_usd or 0.0
         return {"cost": cost} if self._head.simulated or not cost else {"cost": cost, "paid": cost}
 

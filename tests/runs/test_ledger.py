@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -153,3 +154,35 @@ async def test_a_redis_that_is_gone_is_an_error_that_says_what_was_tried(tmp_pat
     with pytest.raises(LedgerError, match="Redis: could not read run x"):
         await nobody.head("x")
     await nobody.aclose()
+
+
+async def test_a_hundred_thousand_trials_would_fit_in_150_mb(ledger: Ledger) -> None:
+    key = "ab" * 32
+    image = ImageFile(f"images/{key[:2]}/{key}-0.png", 832, 1216, 1_234_567, key[:16])
+    row = Row(
+        TrialState.COLLECTED,
+        key=key,
+        job="0" * 39,
+        attempts=1,
+        reserved_at=1.7e9 + 0.123,
+        submitted_at=1.7e9 + 0.456,
+        ended_at=1.7e9 + 9.876,
+        images=(image,),
+        cost_usd=0.003827,
+        seed=7,
+    )
+    head = head_of(trials=2000)
+    await ledger.create(head)
+    leases = await ledger.claim_batches(head, "a", 100)
+    before = (await ledger._redis.info("memory"))["used_memory"]
+
+    for start in range(0, 2000, 100):
+        rows = {
+            number: replace(row, key=f"{number:064x}", images=(replace(image, key=f"images/00/{number:064x}-0.png"),))
+            for number in range(start, start + 100)
+        }
+        changes = [Change(leases[number // 50], number, own, "keep") for number, own in rows.items()]
+        await asyncio.gather(*(ledger.apply(change) for change in changes))
+    used = (await ledger._redis.info("memory"))["used_memory"] - before
+
+    assert used / 2000 < 1500

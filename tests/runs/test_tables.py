@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from runpodkit.params import ImageParams
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import ImageFile, TrialState
-from runpodkit.runs.tables import read_csv, table, to_csv
+from runpodkit.runs.tables import read_csv, summary, table, to_csv
 
 
 def record(number: int, prompt: str = "a mill", **known: object) -> Record:
@@ -76,3 +77,22 @@ def test_no_trials_make_an_empty_table_with_all_columns(tmp_path: Path) -> None:
 
     assert len(frame) == 0
     assert {"trial", "seed", "queue_delay_s", "cost_usd", "image"} <= set(frame.columns)
+
+
+def test_a_summary_counts_times_and_adds_up_costs_per_value_of_an_axis() -> None:
+    records = [
+        record(0, "a", cost_usd=0.5, execution_time_s=2.0),
+        record(1, "a", cost_usd=0.25, execution_time_s=4.0),
+        record(2, "b", state=TrialState.FAILED, images=()),
+    ]
+
+    told = summary(records, ["user_prompt"])
+
+    assert told["trials"].tolist() == [2, 1]
+    assert told["collected"].tolist() == [2, 0]
+    assert told["failed"].tolist() == [0, 1]
+    assert told["execution_time_s"].tolist()[0] == 3.0
+    assert told["cost_usd"].tolist()[0] == 0.75
+    assert told["cost_usd"].isna().tolist() == [False, True]
+    with pytest.raises(ValueError, match="nothing is no column"):
+        summary(records, ["nothing"])
