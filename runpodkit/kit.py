@@ -33,6 +33,7 @@ from runpodkit.errors import ConfigError, JobFailedError, RunConflictError, RunH
 from runpodkit.params import ImageParams
 from runpodkit.runs import checks
 from runpodkit.runs.checks import Check
+from runpodkit.runs.clocks import steady_clock
 from runpodkit.runs.dispatch import Dispatcher
 from runpodkit.runs.engine import Engine
 from runpodkit.runs.inputs import with_stored_images
@@ -107,7 +108,7 @@ class Kit:
             host=address.host,
             rate=usd_per_s(self.gpu),
             usd_per_day=settings.usd_per_day,
-            clock=time.time,
+            clock=steady_clock(),
             sleep=asyncio.sleep,
         )
         self.engine = Engine(tools, store_name)

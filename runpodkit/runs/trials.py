@@ -233,7 +233,9 @@ class TrialWork:
 
     async def _take_over(self, row: Row) -> Row:
         """A reservation whose driver is gone: its POST may or may not have been made."""
-        while self._tools.clock() < (row.reserved_at or 0) + TAKE_OVER_S:
+        now = self._tools.clock()
+        until = min(now, row.reserved_at or 0.0) + TAKE_OVER_S  # never longer, whatever clock it was written by
+        while self._tools.clock() < until:
             if self._conductor.stopping():
                 return row
             await self._tools.sleep(0.5)
@@ -335,7 +337,7 @@ class TrialWork:
     async def _followed(self, row: Row) -> Row:
         tools, conductor = self._tools, self._conductor
         job_id = row.job or ""
-        usual_s, submitted_at = tools.pace.expected_s(self._work), row.submitted_at or tools.clock()
+        usual_s, submitted_at = tools.pace.expected_s(self._work), min(row.submitted_at or tools.clock(), tools.clock())
         due = None
         if usual_s is not None and tools.clock() - submitted_at < FRESH_S:
             due = conductor.forecast(submitted_at, usual_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 
 import httpx
@@ -479,19 +480,30 @@ async def test_a_result_past_its_retention_is_paid_again_only_when_told(
     assert bench.way.seen.count("run") == (3 if ends == "EXPIRED" else 6)
 
 
-async def test_a_redis_that_takes_no_writes_is_waited_for_and_nothing_is_sent_twice(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "cure"),
+    [
+        (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"]),
+        (["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"]),
+        (["CLIENT", "PAUSE", "4500", "WRITE"], ["PING"]),
+    ],
+    ids=["full", "read-only", "slow"],
+)
+async def test_a_redis_that_takes_no_writes_is_waited_for_and_nothing_is_sent_twice(
+    bench: Bench, trouble: list[str], cure: list[str]
+) -> None:
     await bench.enter(mock(60, exec_ms=200), window=10)
     running = asyncio.create_task(drive(bench))
     while (await bench.counts()).get("COLLECTED", 0) < 5:
         await asyncio.sleep(0.01)
 
-    await bench.ledger._redis.config_set("maxmemory", "1")
+    await bench.ledger._redis.execute_command(*trouble)
     await asyncio.sleep(3)
     sent = bench.way.seen.count("run")
     collected = (await bench.counts()).get("COLLECTED", 0)
     await asyncio.sleep(1)
     still = (bench.way.seen.count("run"), (await bench.counts()).get("COLLECTED", 0))
-    await bench.ledger._redis.config_set("maxmemory", "0")
+    await bench.ledger._redis.execute_command(*cure)
     await running
 
     assert still == (sent, collected)
@@ -529,3 +541,23 @@ async def test_an_upgraded_dialect_pays_for_nothing_again(bench: Bench) -> None:
 
     assert await bench.counts("after") == {"REUSED": 5}
     assert bench.way.seen.count("run") == 5
+
+
+@pytest.mark.parametrize("jump_s", [-7200.0, 7200.0])
+async def test_trials_reserved_and_sent_by_a_clock_that_is_hours_off_are_taken_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    monkeypatch.setattr("runpodkit.runs.trials.TAKE_OVER_S", 0.3)
+    await bench.enter(mock(4, exec_ms=300))
+    engine = Engine(replace(bench.engine.tools, clock=lambda: time.time() + jump_s), "store-1")
+    first = asyncio.create_task(engine.drive("run", owner="driver-1"))
+    while (await bench.counts()).get("SUBMITTED", 0) < 4:
+        await asyncio.sleep(0.01)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+    await drive(bench, owner="driver-2")
+
+    assert await bench.counts() == {"COLLECTED": 4}
+    assert bench.way.seen.count("run") == 4
