@@ -262,6 +262,31 @@ def cancel(name: str) -> None:
 
 @main.command()
 @click.argument("name")
+def pause(name: str) -> None:
+    """Send nothing more of the run NAME for now; jobs on the endpoint are still collected."""
+    click.echo(repr(_quiet_kit().open_run(name).pause()))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--budget-usd", type=click.FloatRange(min=0, min_open=True), help="A new budget.")
+@click.option("--deadline-s", type=click.FloatRange(min=0, min_open=True), help="A new deadline, from the start.")
+def resume(name: str, budget_usd: float | None, deadline_s: float | None) -> None:
+    """Go on with the run NAME, which is paused or held."""
+    changes = {"budget_usd": budget_usd, "deadline_s": deadline_s}
+    given = {policy: value for policy, value in changes.items() if value is not None}
+    click.echo(repr(_quiet_kit().open_run(name).resume(**given)))
+
+
+@main.command()
+@click.argument("name")
+def retry(name: str) -> None:
+    """Draw again exactly what failed, expired or was cancelled in the run NAME; pictures that there are stay."""
+    click.echo(repr(_quiet_kit().open_run(name).retry()))
+
+
+@main.command()
+@click.argument("name")
 @click.option("--format", "kind", type=click.Choice(["csv"]), default="csv", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
 def export(name: str, kind: str, out: Path) -> None:

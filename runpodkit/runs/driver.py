@@ -145,7 +145,8 @@ class Driver:
         if self._trouble_since is None:
             self._trouble_since = now
             batch_log.warning("run {}: {}; it is tried again", self._head.name, error)
-        if now - self._trouble_since > LEDGER_PATIENCE_S or self._draining() or self._broken is not None:
+        patience_s = LEDGER_PATIENCE_S if self._slice_s is not None else self._hold_patience_s
+        if now - self._trouble_since > patience_s or self._draining() or self._broken is not None:
             return False
         await self._tools.sleep(1.0)
         return True

@@ -339,6 +339,22 @@ class Ledger:
             texts = await _reply(self._redis.mget([f"{PREFIX}claim:{self._store}:{key}" for key in keys]))
         return {key: _claim(text) for key, text in zip(keys, texts, strict=True) if text}
 
+    async def last_event(self, name: str) -> str:
+        """Where a run's stream ends just now."""
+        async with _errors(f"read events of {name}"):
+            last = await self._redis.xrevrange(f"{self._run(name)}:events", count=1)
+        return str(last[0][0]) if last else "0"
+
+    async def events(self, name: str, after: str, wait_s: float) -> tuple[str, list[int]]:
+        """Trials that changed after a place in a run's stream, waiting a while for some; and the place after them."""
+        async with _errors(f"read events of {name}"):
+            stream: dict[Any, Any] = {f"{self._run(name)}:events": after}
+            found = await _reply(self._redis.xread(stream, count=1000, block=max(1, int(wait_s * 1000))))
+        entries = [entry for _, entries in found or () for entry in entries]
+        if not entries:
+            return after, []
+        return str(entries[-1][0]), [int(told["trial"]) for _, told in entries if "trial" in told]
+
     async def row_of(self, owner: str) -> Row | None:
         """The row of a trial given as run/number; None where its run is gone."""
         name, _, number = owner.rpartition("/")
@@ -481,7 +497,19 @@ async def _errors(what: str) -> AsyncIterator[None]:
     try:
         yield
     except (RedisError, OSError) as exc:
-        raise LedgerError(f"Redis: could not {what}: {exc}") from exc
+        raise LedgerError(f"Redis{_why(exc)}: could not {what}: {exc}") from exc
+
+
+def _why(error: Exception) -> str:
+    """What a person can mend."""
+    said = str(error)
+    if "maxmemory" in said:
+        return " is full, give it more memory"
+    if "read only replica" in said or "READONLY" in said:
+        return " is read-only, it follows another server"
+    if "MISCONF" in said:
+        return " cannot save to its disk"
+    return ""
 
 
 async def _reply(answer: Any) -> Any:

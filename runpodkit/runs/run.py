@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from runpodkit.runs.records import Record, read_head, read_records, record_of, w
 from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
 from runpodkit.runs.watch import Progress
 from runpodkit.storage import Store
-from runpodkit.sweeps.sweep import Sweep
+from runpodkit.sweeps.sweep import Sweep, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +36,16 @@ if TYPE_CHECKING:
 LOOK_S = 0.25
 REVIVE_S = 5.0
 RETRIED = frozenset({TrialState.FAILED, TrialState.EXPIRED, TrialState.CANCELLED})
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What one iteration over a run has seen."""
+
+    seen: set[int] = field(default_factory=set)
+    place: str | None = None
+    """In the run's stream."""
+    over: bool = False
 
 
 class Run:
@@ -64,6 +74,10 @@ class Run:
     @property
     def simulated(self) -> bool:
         return self._head.simulated
+
+    @cached_property
+    def _trials(self) -> list[Trial]:
+        return self.sweep.trials(self.name)
 
     @cached_property
     def sweep(self) -> Sweep:
@@ -210,8 +224,7 @@ class Run:
             if kept or self._ledger is None:
                 return kept
         dialect = self._head.spelling
-        trials = self.sweep.trials(self.name)
-        return [record_of(self._head, trial, rows.get(trial.number, Row()), dialect) for trial in trials]
+        return [record_of(self._head, trial, rows.get(trial.number, Row()), dialect) for trial in self._trials]
 
     records, arecords = both_ways(_records)
 
@@ -321,32 +334,42 @@ class Run:
         }
 
     def __iter__(self) -> Iterator[Record]:
-        """Records in the order in which their trials end, until nothing can move."""
-        seen: set[int] = set()
-        while True:
-            over, fresh = self._fresh_records(seen)
-            yield from fresh
-            if over:
-                return
+        """Records in the order in which their trials end, until nothing can move; those that ended before come first."""
+        watch = _Watch()
+        while not watch.over:
+            yield from self._fresh_records(watch)
 
     async def __aiter__(self) -> AsyncIterator[Record]:
-        seen: set[int] = set()
-        while True:
-            over, fresh = await self._afresh_records(seen)
-            for record in fresh:
+        watch = _Watch()
+        while not watch.over:
+            for record in await self._afresh_records(watch):
                 yield record
-            if over:
-                return
 
-    async def _next_ended(self, seen: set[int]) -> tuple[bool, list[Record]]:
+    async def _next_ended(self, watch: _Watch) -> list[Record]:
+        """Records of trials that ended since the last call; waits for some, or until nothing can move."""
         while True:
             status = await self._status()
-            fresh = [item for item in await self._records() if item.state.is_final and item.trial not in seen]
-            seen.update(record.trial for record in fresh)
-            over = status.is_over or self._ledger is None or self._needs_person(status)
-            if fresh or over:
-                return over, sorted(fresh, key=lambda record: record.ended_at or "")
-            await asyncio.sleep(LOOK_S)
+            watch.over = status.is_over or self._ledger is None or self._needs_person(status)
+            if self._ledger is None or self._parts:
+                records = await self._records()
+            else:
+                records = await self._changed(self._ledger, watch)
+            fresh = [record for record in records if record.state.is_final and record.trial not in watch.seen]
+            watch.seen.update(record.trial for record in fresh)
+            if fresh or watch.over:
+                return sorted(fresh, key=lambda record: record.ended_at or "")
+            if self._parts:
+                await asyncio.sleep(LOOK_S)
+
+    async def _changed(self, ledger: Ledger, watch: _Watch) -> list[Record]:
+        """Records of trials that changed since the last call; at first and at last of all."""
+        if watch.place is None or watch.over:
+            watch.place = watch.place or await ledger.last_event(self.name)
+            return await self._records()
+        watch.place, numbers = await ledger.events(self.name, watch.place, LOOK_S)
+        rows = await ledger.rows(self.name, [number for number in dict.fromkeys(numbers) if number not in watch.seen])
+        dialect = self._head.spelling
+        return [record_of(self._head, self._trials[number], row, dialect) for number, row in rows.items()]
 
     _fresh_records, _afresh_records = both_ways(_next_ended)
 

@@ -357,3 +357,26 @@ def test_dialects_are_listed_and_one_is_tried_without_a_network(runpodkit: Comma
     assert failed.returncode == unknown.returncode == 1
     assert "use the comfyui dialect" in failed.stderr
     assert "'klingon' is unknown; known: native" in unknown.stderr
+
+
+def test_a_held_run_is_resumed_and_what_was_cancelled_is_drawn_again(home: Path, runpodkit: Command) -> None:
+    plan = home.parent / "budget.toml"
+    slow = "{mock = {exec_ms = 100, bytes = 300}}"
+    plan.write_text(
+        f'[base]\nuser_prompt = "a dear mill"\nwidth = 64\nheight = 64\nextra = {slow}\n[axes]\nseed = "1-30"\n'
+        "[policy]\nbudget_usd = 0.0003\nwindow = 2\n"
+    )
+
+    held = runpodkit("sweep", str(plan), "--name", "dear")
+    refused = runpodkit("resume", "dear", "--budget-usd", "-1")
+    resumed = runpodkit("resume", "dear", "--budget-usd", "1")
+    shown = runpodkit("show", "dear", "--wait")
+    again = runpodkit("retry", "dear")
+
+    assert held.returncode == 1
+    assert "budget: $0.000" in held.stderr + held.stdout
+    assert "run.resume" in held.stderr
+    assert refused.returncode == 2
+    assert resumed.returncode == 0
+    assert "30 of 30 pictures" in shown.stdout
+    assert "DONE, 30 of 30 pictures" in again.stdout

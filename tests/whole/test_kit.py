@@ -298,3 +298,17 @@ def test_only_values_that_a_trial_would_have_are_refused_each_once(
     problems = str(told.value).split("; ")
     assert len(problems) == len(said)
     assert all(problem.startswith(words) for problem, words in zip(problems, said, strict=True))
+
+
+def test_any_number_of_watchers_see_each_trial_once_and_may_come_late(kit: Kit) -> None:
+    slow = {"mock": {"exec_ms": 300, "bytes": 300}}
+    run = kit.submit(rk.sweep("a watched mill", seed="1-16", extra=slow, **SMALL), name="watched")
+    first: list[int] = []
+    late: list[int] = []
+    for record in run:
+        first.append(record.trial)
+        if len(first) == 6:
+            late += [record.trial for record in kit.open_run("watched")]
+
+    assert sorted(first) == sorted(late) == list(range(16))
+    assert len(set(first)) == 16
