@@ -11,11 +11,10 @@ import asyncio
 import atexit
 import contextlib
 import hashlib
-import itertools
 import secrets
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
@@ -42,6 +41,7 @@ from runpodkit.runs.ledger import Ledger
 from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import STAND_IN_GPU, Estimate, estimate, summed, usd_per_s
 from runpodkit.runs.picture import Picture
+from runpodkit.runs.plans import check_name, difference, extension, left_out, refuse
 from runpodkit.runs.policies import RunPolicy, shared_policy
 from runpodkit.runs.records import read_head, write_head
 from runpodkit.runs.rows import RunHead, RunState, TrialState
@@ -51,7 +51,6 @@ from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings
 from runpodkit.simulator import MODEL_VERSION, SAMPLERS, SCHEDULERS
 from runpodkit.storage import Store, open_store
 from runpodkit.storage.local import LocalStore
-from runpodkit.sweeps.axes import ENDPOINT, canonical
 from runpodkit.sweeps.sweep import Sweep, Trial, sweep
 
 if TYPE_CHECKING:
@@ -206,7 +205,7 @@ class Kit:
             raise ValueError(
                 f"generate draws one picture, these parameters are {len(one)}: use kit.submit(rk.sweep(…))"
             )
-        self._refuse(one)
+        refuse(one, self._checked_dialect())
         name = f"one-{call_id or secrets.token_hex(8)}"
         head = self._head(one, name, RunPolicy(pilot=False), kind="single", reuse=True)
         await self.ledger.create(head, listed=False)
@@ -265,14 +264,14 @@ class Kit:
             RunConflictError: the name belongs to a run of another sweep.
             ConfigError: a live run is large or costly and neither `confirm` nor `budget_usd` is given.
         """
-        left_out = await asyncio.to_thread(self._left_out, plan, empty_cells)
+        empty = await asyncio.to_thread(self._left_out, plan, empty_cells)
         plan = await asyncio.to_thread(with_stored_images, plan, self.store)
         rules = RunPolicy(**policy)
         name = check_name(name or plan.default_name)
 
         def entered(sweep: Sweep, called: str) -> RunHead:
             return (
-                self._joint_head(sweep, called, rules, left_out, reuse)
+                self._joint_head(sweep, called, rules, empty, reuse)
                 if sweep.endpoints
                 else self._head(sweep, called, rules, reuse=reuse)
             )
@@ -284,7 +283,7 @@ class Kit:
         if existing and fresh:
             existing, head = None, entered(plan, await self._next_name(name))
         if existing and extend:
-            plan = await asyncio.to_thread(self._extension, plan, *existing)
+            plan = await asyncio.to_thread(extension, plan, *existing, self._key)
             head = entered(plan, name)
         if existing:
             there, state = existing
@@ -292,14 +291,14 @@ class Kit:
                 await self._enter_parts(there, reuse)
                 return self._run(there, state)
             if not extend:
-                raise RunConflictError(name, _difference(plan, head, there))
+                raise RunConflictError(name, difference(plan, head, there))
         if not head.simulated:
             await self._ask_first(plan, head, confirm)
         if existing:
             await self.ledger.forget(name)
         there_first = await self.ledger.create(head)
         if there_first and there_first.sweep_hash != head.sweep_hash:
-            raise RunConflictError(head.name, _difference(plan, head, there_first))
+            raise RunConflictError(head.name, difference(plan, head, there_first))
         await asyncio.to_thread(write_head, self.store, head, RunState.RUNNING)
         if head.parts:
             await self._enter_parts(head, reuse)
@@ -322,40 +321,13 @@ class Kit:
                 await asyncio.to_thread(write_head, self.store, part, RunState.RUNNING)
                 await self.dispatcher.dispatch(part.name, part.batches)
 
-    def _extension(self, plan: Sweep, there: RunHead, state: RunState) -> Sweep:
-        """The sweep that takes the place of a finished run's, with the seed that it drew.
-
-        Raises:
-            ValueError: the run still moves, or has trials that this sweep has not.
-        """
-        old = Sweep.from_plan(dict(there.plan))
-        if old.endpoints or plan.endpoints or old.seed_varies or plan.seed_varies:
-            raise ValueError(
-                "extend=True: a sweep over endpoints or with seed='vary' cannot be extended; use fresh=True"
-            )
-        if "seed" not in plan.axes and "seed" not in plan.base.model_fields_set and "seed" not in old.axes:
-            plan = Sweep(plan.base.with_values({"seed": old.trials(there.name)[0].params.seed}), plan.axes, plan.mode)
-        if plan == old:
-            return plan
-        if state not in (RunState.DONE, RunState.CANCELLED):
-            raise ValueError(f"extend=True: run {there.name} still moves; wait for it or cancel it first")
-        kept = {self._key(trial) for trial in plan.trials(there.name)}
-        lost = [trial for trial in old.trials(there.name) if self._key(trial) not in kept]
-        if lost:
-            values = ", ".join(f"{name}={value!r}" for name, value in lost[0].values.items())
-            raise ValueError(
-                f"extend=True: {len(lost)} of {len(old)} trials of run {there.name} are not in this sweep, "
-                f"the first with {values or 'another prompt or other parameters'}; keep its values, or use fresh=True"
-            )
-        return plan
-
     async def _estimate(self, plan: Sweep) -> Estimate:
         """What a sweep would cost and take, and how many of its pictures exist already."""
         if plan.endpoints:
-            left_out = await asyncio.to_thread(self._left_out, plan, True)
-            parts = plan.split(plan.default_name, left_out)
+            empty = await asyncio.to_thread(self._left_out, plan, True)
+            parts = plan.split(plan.default_name, empty)
             return summed([await self.on(endpoint)._estimate(part.sweep) for endpoint, part in parts.items()])
-        self._refuse(plan)
+        refuse(plan, self._checked_dialect())
         plan = await asyncio.to_thread(with_stored_images, plan, self.store)
         trials = plan.trials(plan.default_name)
         keys = [self._key(trial) for trial in trials]
@@ -570,19 +542,6 @@ class Kit:
 
     close, aclose = both_ways(_close)
 
-    def _refuse(self, plan: Sweep) -> None:
-        """Raise ValueError with everything about the sweep that the dialect cannot honour."""
-        if problems := dict.fromkeys(problem for _, problem in self._refusals(plan)):
-            raise ValueError("; ".join(problems))
-
-    def _refusals(self, plan: Sweep) -> Iterator[tuple[tuple[tuple[str, Any], ...], str]]:
-        """What the dialect cannot honour: the axis values to blame, and the reason."""
-        dialect = self._checked_dialect()
-        swept = [name for name in plan.axes if name != ENDPOINT]
-        for blamed, fields in _points(plan):
-            for problem in dialect.refusals(plan.base.with_values(fields), swept=swept):
-                yield blamed, problem
-
     def _left_out(self, plan: Sweep, empty_cells: bool) -> LeftOut:
         """By endpoint, the axis values that it does not draw; without an axis over endpoints nothing is.
 
@@ -591,20 +550,10 @@ class Kit:
             ConfigError: an endpoint is not known, or its key is not set.
         """
         if not plan.endpoints:
-            self._refuse(plan)
+            refuse(plan, self._checked_dialect())
             return {}
-        left_out: dict[str, set[tuple[str, str]]] = {}
-        problems: dict[str, bool] = {}
-        for endpoint in plan.endpoints:
-            for blamed, problem in self.on(endpoint)._refusals(plan):
-                if empty_cells and len(blamed) == 1:
-                    left_out.setdefault(endpoint, set()).add((blamed[0][0], canonical(blamed[0][1])))
-                else:
-                    problems[f"{endpoint}: {problem}"] = len(blamed) == 1
-        if problems:
-            hint = "; empty_cells=True leaves those cells empty" if all(problems.values()) else ""
-            raise ValueError("; ".join(problems) + hint)
-        return left_out
+        dialects = {endpoint: self.on(endpoint)._checked_dialect() for endpoint in plan.endpoints}
+        return left_out(plan, dialects, empty_cells=empty_cells)
 
     def _checked_dialect(self) -> Dialect:
         """On the stand-in it is known which samplers the model has: other names are refused before the run."""
@@ -637,9 +586,9 @@ class Kit:
             version=version("runpodkit"),
         )
 
-    def _joint_head(self, plan: Sweep, name: str, policy: RunPolicy, left_out: LeftOut, reuse: bool) -> RunHead:
+    def _joint_head(self, plan: Sweep, name: str, policy: RunPolicy, empty: LeftOut, reuse: bool) -> RunHead:
         """The head of a run over several endpoints; each of them has a run of its own below it."""
-        split = plan.split(name, left_out)
+        split = plan.split(name, empty)
         kits = [self.on(endpoint) for endpoint in split]
         return replace(
             self._head(plan, name, policy, kind="joint", reuse=reuse),
@@ -649,7 +598,7 @@ class Kit:
             dialect=", ".join(dict.fromkeys(kit.dialect.name for kit in kits)),
             dialect_row={},
             simulated=all(kit.simulated for kit in kits),
-            parts=described(name, split, left_out),
+            parts=described(name, split, empty),
         )
 
 
@@ -771,56 +720,11 @@ async def generate_image_async(
         await kit.aclose()
 
 
-def check_name(name: str) -> str:
-    """A run's name becomes a folder and a Redis key: letters, digits, dot, dash and underscore.
-
-    Raises:
-        ValueError: other characters, none at all, or more than 80.
-    """
-    plain = name.replace("-", "").replace("_", "").replace(".", "")
-    if not name or len(name) > 80 or not plain.isalnum() or not name.isascii() or name[0] in ".-":
-        raise ValueError(
-            f"name={name!r}: a run's name has 1 to 80 letters (a–z), digits, dots, dashes or underscores, "
-            "and starts with none of the last"
-        )
-    return name
-
-
 def _dialect(settings: Settings, address: EndpointAddress) -> Dialect:
     """The dialect that is set, else the one a public endpoint is known to speak, else `native`."""
     if settings.dialect:
         return get_dialect(settings.dialect)
     return (public_dialect(address.endpoint_id) if address.host == RUNPOD_HOST else None) or get_dialect("native")
-
-
-def _difference(plan: Sweep, head: RunHead, there: RunHead) -> str:
-    if there.identity != head.identity:
-        return f"it ran on {there.identity}, this one would on {head.identity}"
-    return plan.difference(Sweep.from_plan(dict(there.plan)))
-
-
-def _points(plan: Sweep) -> Iterator[tuple[tuple[tuple[str, Any], ...], dict[str, Any]]]:
-    """Every axis value once, by name and as fields of `ImageParams`.
-
-    Width and height come together, for a size is refused as a whole.
-    """
-    axes = plan.axes
-    axes.pop(ENDPOINT, None)
-    if not axes:
-        yield (), {}
-    if "width" in axes and "height" in axes:
-        pairs = zip if plan.mode == "zip" else itertools.product
-        for width, height in dict.fromkeys(pairs(axes.pop("width"), axes.pop("height"))):
-            yield (("width", width), ("height", height)), {"width": width, "height": height}
-    for name, values in axes.items():
-        for value in values:
-            yield ((name, value),), _as_fields(name, value)
-
-
-def _as_fields(axis: str, value: Any) -> dict[str, Any]:
-    """An axis value as fields of `ImageParams`; `extra.NAME` is nested."""
-    outer, _, inner = axis.partition(".")
-    return {outer: {inner: value}} if inner else {axis: value}
 
 
 _open_kits: weakref.WeakSet[Kit] = weakref.WeakSet()

@@ -312,3 +312,43 @@ def test_any_number_of_watchers_see_each_trial_once_and_may_come_late(kit: Kit) 
 
     assert sorted(first) == sorted(late) == list(range(16))
     assert len(set(first)) == 16
+
+
+def test_a_larger_sweep_extends_a_finished_run_and_pays_for_its_new_cells_alone(kit: Kit) -> None:
+    small = rk.sweep("a growing mill", steps=[1, 2], **SMALL)
+    large = rk.sweep("a growing mill", steps=[1, 2, 3], **SMALL)
+    kit.submit(small, name="growing").wait(progress=False)
+
+    with pytest.raises(RunConflictError):
+        kit.submit(large, name="growing")
+    run = kit.submit(large, name="growing", extend=True).wait(progress=False)
+    again = kit.submit(large, name="growing", extend=True).wait(progress=False)
+
+    for report in (run.report(), again.report()):
+        assert (report["trials"], report["collected"], report["reused"], report["submissions"]) == (3, 3, 2, 1)
+    assert len({record.params.seed for record in run.records()}) == 1
+    with pytest.raises(ValueError, match=r"2 of 3 trials of run growing are not in this sweep, the first with steps=1"):
+        kit.submit(rk.sweep("a growing mill", steps=[3, 4], **SMALL), name="growing", extend=True)
+
+
+def test_a_run_that_only_the_store_knows_is_retried_for_what_is_missing(kit: Kit) -> None:
+    run = kit.submit(rk.sweep("a forgotten mill", seed="1-4", steps=1, **SMALL), name="forgotten").wait(progress=False)
+    gone = run.records()[2].images[0].key
+    kit.store.delete(gone)
+    shared_loop().call(kit.ledger.forget("forgotten"))
+    shared_loop().call(kit.ledger._redis.delete(f"runpodkit:claim:{kit.ledger._store}:{run.records()[2].key}"))
+
+    run = kit.open_run("forgotten").retry().wait(progress=False)
+
+    assert run.report()["collected"] == 4
+    assert run.report()["submissions"] == 1
+    assert kit.store.get(gone)
+
+
+def test_what_a_run_costs_is_told_per_value_of_an_axis(kit: Kit) -> None:
+    run = kit.submit(rk.sweep("a dear mill", steps=[1, 2], seed="1-3", **SMALL), name="per-value").wait(progress=False)
+
+    told = run.summary("steps")
+
+    assert told["trials"].tolist() == told["collected"].tolist() == [3, 3]
+    assert told["cost_usd"].sum() == pytest.approx(run.report()["cost_usd"], rel=0.01)
