@@ -97,7 +97,8 @@ class Kit:
                 stack.broker_url(self._url), stack.queues(settings, target).sweeps, self.family, self.ledger
             )
         )
-        self.endpoint = Endpoint(address.url, address.api_key, limiter=RedisLimiter(self.ledger, self.endpoint_name))
+        limiter = RedisLimiter(self.ledger, self.endpoint_name)
+        self.endpoint = Endpoint(address.url, address.api_key, limiter=limiter)
         tools = Tools(
             ledger=self.ledger,
             store=self.store,
@@ -106,6 +107,7 @@ class Kit:
             identity=self.identity,
             host=address.host,
             rate=usd_per_s(self.gpu),
+            limiter=limiter,
             usd_per_day=settings.usd_per_day,
             clock=steady_clock(),
             sleep=asyncio.sleep,

@@ -95,6 +95,9 @@ class Driver:
         self._next_probe = 0.0
         self._held_since = self._started
         self._trouble_since: float | None = None
+        self._patience_s = LEDGER_PATIENCE_S if slice_s is not None else hold_patience_s
+        if tools.limiter and slice_s is not None:
+            tools.limiter.patience_s = LEDGER_PATIENCE_S
         self._broken: Exception | None = None
         self._waits_for = ""
         self._ended: RunState | None = None
@@ -145,8 +148,7 @@ class Driver:
         if self._trouble_since is None:
             self._trouble_since = now
             batch_log.warning("run {}: {}; it is tried again", self._head.name, error)
-        patience_s = LEDGER_PATIENCE_S if self._slice_s is not None else self._hold_patience_s
-        if now - self._trouble_since > patience_s or self._draining() or self._broken is not None:
+        if now - self._trouble_since > self._patience_s or self._draining() or self._broken is not None:
             return False
         await self._tools.sleep(1.0)
         return True

@@ -13,12 +13,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from runpodkit.endpoint.limits import AIR, BACK_TO_BASE_S, PUBLISHED, per_10_s
+from runpodkit.errors import LedgerError
 from runpodkit.runs.ledger import Ledger
 
 SHARED = frozenset(name for name, limit in PUBLISHED.items() if limit.per_10_s >= 100)
 """Of the operations, those that a run needs; the rarer ones have limits below one a second."""
 SHARE = 0.2
 """Of a second's requests, taken at a time: few round trips, yet other processes get theirs."""
+
+
+PATIENCE_S = 20.0
 
 
 @dataclass(slots=True)
@@ -43,6 +47,8 @@ class RedisLimiter:
         self._allotments: dict[str, _Allotment] = {}
         self._refused_at: dict[str, float] = {}
         self._workers = 0
+        self.patience_s = PATIENCE_S
+        """How long a Redis that is away or takes no writes is waited for."""
 
     def refused(self, operation: str) -> None:
         """After a 429 only the published number counts, for a minute."""
@@ -69,8 +75,19 @@ class RedisLimiter:
         async with allotment.lock:
             while allotment.left == 0 or self._clock() >= allotment.until:
                 wanted = max(1, int(per_second * SHARE))
-                granted, rest_s = await self._ledger.allot(f"{self._endpoint}:{operation}", per_second, wanted)
+                granted, rest_s = await self._allotted(f"{self._endpoint}:{operation}", per_second, wanted)
                 allotment.left, allotment.until = granted, self._clock() + rest_s
                 if not granted:
                     await self._sleep(rest_s)
             allotment.left -= 1
+
+    async def _allotted(self, what: str, per_second: int, wanted: int) -> tuple[int, float]:
+        """A share of this second; a Redis that is away is waited for, as nobody may ask the endpoint uncounted."""
+        began = self._clock()
+        while True:
+            try:
+                return await self._ledger.allot(what, per_second, wanted)
+            except LedgerError:
+                if self._clock() - began > self.patience_s:
+                    raise
+            await self._sleep(1.0)

@@ -39,6 +39,7 @@ from runpodkit.params import ImageParams
 from runpodkit.prompts import PRESETS, enhance
 from runpodkit.runs.inputs import sendable
 from runpodkit.runs.ledger import Change, Claim, FencedError, Lease, Ledger
+from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import work_of
 from runpodkit.runs.rows import PIXELS_DIGITS, ImageFile, Row, RunHead, TrialState
 from runpodkit.runs.stock import Stock
@@ -69,6 +70,8 @@ class Tools:
     """Host and port of the endpoint: the one private address that pictures may be fetched from."""
     rate: float | None
     """USD per second of a worker, where its GPU is known."""
+    limiter: RedisLimiter | None
+    """What paces the endpoint's requests, where it is shared over the ledger's Redis."""
     usd_per_day: float | None
     """What all live runs may cost in a day."""
     clock: Callable[[], float]

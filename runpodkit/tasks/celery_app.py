@@ -16,6 +16,7 @@ from kombu.entity import Queue
 import runpodkit.stack as stack
 from runpodkit.runs.dispatch import CELERY_SETTINGS
 from runpodkit.settings import Settings
+from runpodkit.tasks.broker import SturdyAMQP
 
 HIGH_PRIORITY_TASKS = (
     "runpodkit.generate_image",
@@ -47,5 +48,5 @@ def _configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("runpodkit")
+app = Celery("runpodkit", amqp=SturdyAMQP)
 app.add_defaults(_configuration)

@@ -140,6 +140,7 @@ async def bench(ledger: Ledger, tmp_path: Path) -> AsyncIterator[Bench]:
         host="127.0.0.1",
         rate=0.00031,
         usd_per_day=None,
+        limiter=None,
         clock=time.time,
         sleep=quick,
     )

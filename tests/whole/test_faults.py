@@ -41,6 +41,7 @@ def test_a_run_survives_the_death_of_a_part(victim: str, own_home: Path, monkeyp
     while run.status().count(*_collected()) < 4 and time.monotonic() < deadline:
         time.sleep(0.1)
 
+    workers = _pids(kit.settings, "Celery worker")
     for pid in _pids(kit.settings, victim):
         os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()
@@ -54,6 +55,7 @@ def test_a_run_survives_the_death_of_a_part(victim: str, own_home: Path, monkeyp
     assert len({record.images[0].key for record in records}) == 24
     assert report["submissions"] - 24 <= sum(record.maybe_paid_twice for record in records)
     assert time.monotonic() - killed < 75
+    assert (_pids(kit.settings, "Celery worker") == workers) is (victim != "Celery worker")
     other.close()
     kit.close()
 
