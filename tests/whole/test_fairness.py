@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -19,6 +22,13 @@ from tests.whole.conftest import KEY, Simulated
 
 SMALL = {"width": 64, "height": 64, "steps": 1}
 JOB_S = 1.0
+ANOTHER_PROGRAM = """
+import json, time
+from runpodkit.tasks import generate_image_runpod_task
+asked = time.time()
+told = generate_image_runpod_task.delay(user_prompt="a task", seed=1, width=64, height=64, steps=1).get(timeout=60)
+print(json.dumps({**told, "waited_s": time.time() - asked}))
+"""
 
 
 def mock(exec_ms: int) -> dict[str, object]:
@@ -55,8 +65,6 @@ def started_after(record: Record, asked_at: float) -> float:
 
 def test_others_start_within_two_job_times_of_a_long_run(busy: tuple[Kit, rk.Run]) -> None:
     kit, run = busy
-    from runpodkit.tasks import app, generate_image_runpod_task
-
     asked = time.time()
     picture = kit.generate("a pier", seed=1, extra=mock(100), **SMALL)
     single = started_after(picture.record, asked)
@@ -66,18 +74,17 @@ def test_others_start_within_two_job_times_of_a_long_run(busy: tuple[Kit, rk.Run
     small.wait(progress=False)
     sweep = [started_after(record, asked) for record in small.records()]
 
-    asked = time.time()
-    sent = generate_image_runpod_task.delay(user_prompt="a task", seed=1, **SMALL)
-    told = sent.get(timeout=60)
-    app.close()
-    task = told["queue_delay_s"] + 0.0
-    waited = time.time() - asked
+    # in a process of its own: an application binds its broker once
+    done = subprocess.run(
+        [sys.executable, "-c", ANOTHER_PROGRAM], capture_output=True, text=True, timeout=90, check=True
+    )
+    task = json.loads(done.stdout.splitlines()[-1])
 
     assert not run.status().is_over
     assert single <= 2 * JOB_S + 0.5
     assert max(sweep) <= 2 * JOB_S + 1.0  # it goes by way of a Celery worker
-    assert task <= 2 * JOB_S
-    assert waited <= 2 * JOB_S + 3.0
+    assert task["queue_delay_s"] <= 2 * JOB_S
+    assert task["waited_s"] <= 2 * JOB_S + 3.0
 
 
 def test_two_projects_on_one_machine_leave_each_others_runs_alone(

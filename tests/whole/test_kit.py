@@ -15,6 +15,7 @@ import runpodkit as rk
 from runpodkit.blocking import shared_loop
 from runpodkit.errors import ConfigError, RunConflictError, RunHeldError, StoreError
 from runpodkit.kit import Kit, connect
+from runpodkit.runs.plans import refuse
 from runpodkit.runs.tables import read_csv
 from runpodkit.settings import EndpointAddress, Settings
 
@@ -291,10 +292,10 @@ def test_only_values_that_a_trial_would_have_are_refused_each_once(
     plan = rk.sweep("a pier", **axes)
 
     if not said:
-        kit._refuse(plan)
+        refuse(plan, kit._checked_dialect())
         return
     with pytest.raises(ValueError, match="dialect") as told:
-        kit._refuse(plan)
+        refuse(plan, kit._checked_dialect())
     problems = str(told.value).split("; ")
     assert len(problems) == len(said)
     assert all(problem.startswith(words) for problem, words in zip(problems, said, strict=True))
