@@ -8,6 +8,7 @@ Redis does not answer it sends nothing more, keeps what it knows and tries again
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 from collections import Counter, deque
@@ -184,7 +185,9 @@ class Driver:
         self._piloted = self._piloted or await self._tools.ledger.drew_lately(self._head.endpoint)
         beats, looks = asyncio.create_task(self._beats()), asyncio.create_task(self._look_around())
         try:
-            await asyncio.wait([asyncio.ensure_future(self._health_known.wait())], timeout=FIRST_HEALTH_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_HEALTH_S):
+                    await self._health_known.wait()
             while True:
                 for side in (beats, looks):
                     if side.done():
@@ -201,11 +204,9 @@ class Driver:
                 if not self._tasks and (done or self._has_to_leave()):
                     break
                 self._changed.clear()
-                try:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.5):
                         await self._changed.wait()
-                except TimeoutError:
-                    pass
         finally:
             beats.cancel()
             looks.cancel()
