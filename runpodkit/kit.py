@@ -104,7 +104,6 @@ class Kit:
             store=self.store,
             endpoint=self.endpoint,
             pace=Pace(),
-            identity=self.identity,
             host=address.host,
             rate=usd_per_s(self.gpu),
             limiter=limiter,
@@ -431,10 +430,8 @@ class Kit:
         return f"{name}-{number}"
 
     def _run(self, head: RunHead, state: RunState) -> Run:
-        async def send_on(name: str) -> None:
-            await self.dispatcher.dispatch(name)
-
-        return opened(head, self.store, ledger=self.ledger, dispatch=send_on, revive=self.revive, state=state)
+        dispatch = self.dispatcher.dispatch
+        return opened(head, self.store, ledger=self.ledger, dispatch=dispatch, revive=self.revive, state=state)
 
     async def revive(self) -> None:
         """See that the stand-ins run and that no run stands still for want of a driver."""

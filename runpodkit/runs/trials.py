@@ -65,7 +65,6 @@ class Tools:
     store: Store
     endpoint: Endpoint
     pace: Pace
-    identity: str
     host: str
     """Host and port of the endpoint: the one private address that pictures may be fetched from."""
     rate: float | None

@@ -136,7 +136,6 @@ async def bench(ledger: Ledger, tmp_path: Path) -> AsyncIterator[Bench]:
         store=store,
         endpoint=endpoint,
         pace=Pace(),
-        identity="sketch-1",
         host="127.0.0.1",
         rate=0.00031,
         usd_per_day=None,
