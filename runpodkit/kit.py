@@ -37,7 +37,7 @@ from runpodkit.runs.dispatch import Dispatcher
 from runpodkit.runs.engine import Engine
 from runpodkit.runs.inputs import with_stored_images
 from runpodkit.runs.joint import LeftOut, described, left_out_of, parts_of
-from runpodkit.runs.ledger import Ledger
+from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import STAND_IN_GPU, Estimate, estimate, summed, usd_per_s
 from runpodkit.runs.picture import Picture
@@ -78,7 +78,8 @@ class Kit:
             named: What `endpoints.toml` says of this endpoint.
             beside: A kit whose ledger, store and Celery worker this one shares.
         """
-        self._named, self._beside, self._siblings = named, beside, dict[str, Kit]()
+        self._named, self._beside = named, beside
+        self._siblings: dict[tuple[str, str, NamedEndpoint | None], Kit] = {}
         self.settings, self.address, self.stands_in = settings, address, stands_in
         self.simulated = address.is_simulated
         self.store: Store = beside.store if beside else open_store(settings)
@@ -137,31 +138,37 @@ class Kit:
         """
         if self._beside:
             return self._beside.on(name)
-        if name not in self._siblings:
-            self._siblings[name] = self._sibling(name)
-        return self._siblings[name]
+        named = named_endpoints(self.settings).get(name)
+        settings, address = self._elsewhere(name, named)
+        # The file may change, and the stand-in move to another port, while this process lives.
+        place = (name, address.url, named)
+        if place not in self._siblings:
+            stands_in = named is None and name == STAND_IN
+            self._siblings[place] = Kit(settings, address, stands_in=stands_in, named=named, beside=self)
+        return self._siblings[place]
 
-    def _sibling(self, name: str) -> Kit:
-        known = named_endpoints(self.settings)
-        if name in known:
-            address = address_of(self.settings, name, known[name])
-            settings = settings_of(self.settings, known[name])
-            return Kit(settings, address, stands_in=False, named=known[name], beside=self)
+    def _elsewhere(self, name: str, named: NamedEndpoint | None) -> tuple[Settings, EndpointAddress]:
+        """Settings and address of another endpoint; starts the stand-in where that is meant."""
+        if named:
+            return settings_of(self.settings, named), address_of(self.settings, name, named)
         plain = self.settings.model_copy(update={"gpu": None, "model": None, "dialect": None})
         if name == STAND_IN:
-            return Kit(plain, stack.ensure_simulator(self.settings), stands_in=True, beside=self)
+            return plain, stack.ensure_simulator(self.settings)
         if public_dialect(name) and (public := self.settings.address(name)):
-            return Kit(plain, public, stands_in=False, beside=self)
+            return plain, public
+        known = ", ".join([*named_endpoints(self.settings), STAND_IN])
         raise ConfigError(
-            f"endpoint {name!r} is not in {endpoints_file(self.settings)}; known: "
-            f"{', '.join([*known, STAND_IN])} and the ids of RunPod's public endpoints"
+            f"endpoint {name!r} is not in {endpoints_file(self.settings)}; known: {known} "
+            "and the ids of RunPod's public endpoints"
         )
 
     def _for_head(self, head: RunHead) -> Kit | None:
         """The kit of the endpoint that a run was started on; None if nothing here names it."""
         if head.endpoint == self.endpoint_name:
             return self
-        for name in (*named_endpoints(self.settings), STAND_IN, head.endpoint.rpartition("/")[2]):
+        host, _, endpoint_id = head.endpoint.rpartition("/")
+        last = STAND_IN if head.endpoint == STAND_IN else endpoint_id if host == RUNPOD_HOST else None
+        for name in (*named_endpoints(self.settings), *([last] if last else [])):
             try:
                 kit = self.on(name)
             except RunpodkitError:
@@ -392,7 +399,9 @@ class Kit:
             head = await self.ledger.head(name)
             if head is None:
                 continue
-            status = await self._run(head, RunState.RUNNING).astatus()
+            status = await self._standing(head)
+            if status is None:
+                continue
             rows.append(
                 {
                     "name": name,
@@ -409,6 +418,15 @@ class Kit:
         return pd.DataFrame(rows, columns=columns)
 
     runs, aruns = both_ways(_runs)
+
+    async def _standing(self, head: RunHead) -> RunStatus | None:
+        """How a run of the ledger stands; a joint one as its parts do, where they can be found."""
+        status = await self.ledger.status(head.name)
+        if status is None or not head.parts:
+            return status
+        with contextlib.suppress(StoreError):
+            return await self._run(head, status.state).astatus()
+        return status
 
     async def _existing(self, name: str) -> tuple[RunHead, RunState] | None:
         head, status = await self.ledger.head(name), await self.ledger.status(name)

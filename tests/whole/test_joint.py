@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 import runpodkit as rk
 from runpodkit import stack
 from runpodkit.errors import ConfigError
 from runpodkit.kit import Kit, connect
-from runpodkit.settings import Settings
+from runpodkit.runs.policies import RunPolicy
+from runpodkit.settings import EndpointAddress, Settings
 from tests.whole.conftest import KEY, Simulated
 
 SMALL = {"width": 64, "height": 64}
@@ -104,3 +107,34 @@ def test_connect_takes_a_name_of_the_file(two: tuple[Kit, Simulated]) -> None:
     assert kit.where()["endpoint"] == second.url.removesuffix("/run")
     assert picture.cost_usd == 0.02
     kit.close()
+
+
+def test_a_file_that_changes_is_read_anew_and_a_finished_joint_run_stays_in_the_list(
+    two: tuple[Kit, Simulated],
+) -> None:
+    kit, _ = two
+    before = kit.on("second")
+    file = Path(os.environ["RUNPODKIT_HOME"]) / "endpoints.toml"
+    kit.submit(rk.sweep("a mill", endpoint=["simulator", "second"], steps=1, **SMALL), name="kept").wait(progress=False)
+
+    assert kit.on("second") is before
+    file.write_text(file.read_text().replace("0.02", "0.04"))
+    assert kit.on("second") is not before
+    assert kit.on("second").generate("a mill", seed=8, steps=1, **SMALL).cost_usd == 0.04
+    listed = kit.runs()
+    assert listed[["name", "state", "trials", "collected"]].values.tolist() == [["kept", "DONE", 2, 2]]
+
+
+def test_looking_for_an_unknown_endpoint_starts_nothing(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path, RUNPODKIT_HOME=tmp_path / "own")
+    address = EndpointAddress("https://api.runpod.ai/v2/abc123", SecretStr(KEY))
+    try:
+        kit = Kit(settings, address, stands_in=False)
+        head = kit._head(rk.sweep("a mill", **SMALL), "theirs", RunPolicy())
+
+        assert kit._for_head(head) is kit
+        assert kit._for_head(replace(head, endpoint="gpu.example/xyz")) is None
+        assert not [part for part in stack.status(settings) if part.name == "simulator" and part.running]
+        kit.close()
+    finally:
+        stack.down(settings)
