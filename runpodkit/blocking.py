@@ -62,6 +62,10 @@ class LoopThread:
                 await asyncio.wait([waiting], timeout=CANCEL_PATIENCE_S)
             raise
 
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
+        """Begin `work` and come back at once; what it raises is its own to handle."""
+        self._start(work)
+
     def close(self) -> None:
         """Stop the loop once what runs on it has been cancelled."""
         if self._loop.is_closed():

@@ -91,6 +91,10 @@ class Grid:
             draft.unlink(missing_ok=True)
         return path
 
+    def jpeg(self, width: int = INLINE_WIDTH, most_bytes: int = INLINE_BYTES) -> bytes:
+        """The image as a small JPEG for a page: at most so many pixels wide and, scaled down until it is, so many bytes."""
+        return _small_jpeg(self.image, width, most_bytes)
+
     def _options(self, form: str) -> dict[str, Any]:
         if form != "PNG":
             return {"quality": 92}
@@ -103,7 +107,7 @@ class Grid:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """One image format only, since a notebook stores each it is given; and a text that never changes."""
         if self._inline is None:
-            self._inline = base64.b64encode(_small_jpeg(self.image)).decode()
+            self._inline = base64.b64encode(self.jpeg()).decode()
         return {"image/jpeg": self._inline, "text/plain": self._text}
 
 
@@ -288,16 +292,15 @@ def _summary(rows: int, cols: int, pictures: Mapping[tuple[Labels, Labels], Imag
     return text + (f", {missing} missing" if missing else "") + (f", {failed} failed" if failed else "")
 
 
-def _small_jpeg(image: Image.Image) -> bytes:
-    """The image for a notebook: at most 1,600 pixels wide and 300 kB."""
-    scale = min(1.0, INLINE_WIDTH / image.width, 60_000 / image.height)
+def _small_jpeg(image: Image.Image, width: int, most_bytes: int) -> bytes:
+    scale = min(1.0, width / image.width, 60_000 / image.height)
     while True:
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         small = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=1.5)
         for quality in (86, 70):
             out = io.BytesIO()
             small.save(out, "JPEG", quality=quality, optimize=True)
-            if out.tell() <= INLINE_BYTES:
+            if out.tell() <= most_bytes:
                 return out.getvalue()
         # bytes grow a little slower than pixels
         scale *= max(0.4, min(0.95, (INLINE_BYTES / out.tell()) ** 0.55))

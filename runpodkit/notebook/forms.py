@@ -256,4 +256,4 @@ def _nothing() -> None:
 
 
 def _css() -> str:
-    return files("runpodkit.notebook").joinpath("form.css").read_text("utf-8")
+    return files("runpodkit.notebook").joinpath("front", "form.css").read_text("utf-8")

@@ -1,14 +1,20 @@
-"""What a form says: a rejected value in words, and what is known of a picture.  Knows no widget."""
+"""What forms and views say: a rejected value in words, what is known of a picture, how a run stands.  Knows no widget."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from runpodkit.notebook.code import picture_code
+from runpodkit.runs.rows import TrialState
+
 if TYPE_CHECKING:
+    from runpodkit.runs.ledger import RunStatus
     from runpodkit.runs.picture import Picture
+    from runpodkit.runs.records import Record
 
 
 def in_words(problem: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -35,39 +41,69 @@ def in_words(problem: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def caption(picture: Picture) -> str:
     """What is known of a picture, as HTML; everything that a person or an endpoint wrote is escaped."""
-    params, record = picture.params, picture.record
-    about = {
+    about = [*facts_of(picture.record), ("in code", picture_code(picture.params))]
+    lines = "".join(f"<dt>{name}</dt><dd>{escape(words)}</dd>" for name, words in about)
+    return f'<dl class="rk-about">{lines}</dl>'
+
+
+def facts_of(record: Record) -> list[tuple[str, str]]:
+    """What is known of a trial: parameters, what was sent, times, cost, and how it ended."""
+    params = record.params
+    facts = {
         "size": f"{params.width} × {params.height}",
         "steps": f"{params.steps}, {params.sampler_name}, scheduler {params.scheduler}, cfg scale {params.cfg_scale:g}",
         "seed": str(params.seed),
-        "sent": picture.prompt,
+        "sent": record.prompt,
         "keep out": record.negative_prompt or "nothing",
-        "time": _times(picture),
-        "cost": _cost(picture),
-        "in code": f"kit.generate({_call(picture)})",
     }
-    lines = "".join(f"<dt>{name}</dt><dd>{escape(words)}</dd>" for name, words in about.items())
-    return f'<dl class="rk-about">{lines}</dl>'
+    if params.extra:
+        facts["extra"] = json.dumps(dict(params.extra), ensure_ascii=False)
+    facts |= {name: words for name, words in (("time", _times(record)), ("cost", _cost(record))) if words}
+    if record.attempts > 1:
+        facts["attempts"] = str(record.attempts)
+    if record.reused_from:
+        facts["reused"] = f"drawn {record.reused_from[:16].replace('T', ' ')} UTC"
+    if flags := [flag for flag in record.flags if flag != "cost from worker"]:
+        facts["remarks"] = "; ".join(flags)
+    if record.reason:
+        facts["reason"] = record.reason
+    return list(facts.items())
+
+
+def status_line(status: RunStatus, total: int, simulated: bool, left_s: float | None = None) -> str:
+    """How a run stands, in one line: done, failed, in flight, time left, money."""
+    made = status.count(TrialState.COLLECTED, TrialState.REUSED)
+    reused, failed = status.count(TrialState.REUSED), status.count(TrialState.FAILED, TrialState.EXPIRED)
+    flight = status.count(TrialState.RESERVED, TrialState.SUBMITTED)
+    words = [f"{made:,} of {total:,} pictures" + (f" ({reused:,} reused)" if reused else "")]
+    words += [f"{failed:,} failed"] if failed else []
+    if cancelled := status.count(TrialState.CANCELLED):
+        words.append(f"{cancelled:,} cancelled")
+    words += [f"{flight:,} in flight"] if flight else []
+    words += [f"about {_span(left_s)} left"] if left_s is not None else []
+    if status.cost_usd:
+        words.append(f"${status.cost_usd:.4f} {'if it were a GPU' if simulated else 'so far'}")
+    return " · ".join(words)
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _number(value: float) -> str:
     return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
-def _times(picture: Picture) -> str:
-    parts = [(picture.execution_time_s, "s of work"), (picture.queue_delay_s, "s in the queue")]
-    return ", ".join(f"{seconds:.2f} {what}" for seconds, what in parts if seconds is not None) or "unknown"
+def _times(record: Record) -> str:
+    parts = [(record.execution_time_s, "s of work"), (record.queue_delay_s, "s in the queue")]
+    return ", ".join(f"{seconds:.2f} {what}" for seconds, what in parts if seconds is not None)
 
 
-def _cost(picture: Picture) -> str:
-    if picture.cost_usd is None:
-        return "unknown"
-    if picture.simulated:
-        return f"nothing; ${picture.cost_usd:.5f} if it were a GPU"
-    return f"{'about ' if picture.record.cost_is_estimate else ''}${picture.cost_usd:.5f}"
-
-
-def _call(picture: Picture) -> str:
-    params = picture.params
-    asked = {name: getattr(params, name) for name in type(params).model_fields if name in params.model_fields_set}
-    return ", ".join([repr(asked.pop("user_prompt")), *(f"{name}={value!r}" for name, value in asked.items())])
+def _cost(record: Record) -> str:
+    if record.cost_usd is None:
+        return "unknown" if record.images else ""
+    if record.simulated:
+        return f"nothing; ${record.cost_usd:.5f} if it were a GPU"
+    return f"{'about ' if record.cost_is_estimate else ''}${record.cost_usd:.5f}"

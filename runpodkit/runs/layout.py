@@ -5,14 +5,13 @@ Chooses cells and words; the drawing is done by `images.grids`, which knows no r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from runpodkit.images.grids import Cell, Grid, grid
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import RunHead, TrialState
-from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Sweep
 
 
@@ -20,7 +19,7 @@ def grid_of(
     head: RunHead,
     sweep: Sweep,
     records: Sequence[Record],
-    store: Store,
+    read: Callable[[str], bytes],
     rows: str | Sequence[str] | None,
     cols: str | Sequence[str] | None,
     *,
@@ -29,6 +28,9 @@ def grid_of(
     title: str | None = None,
 ) -> Grid:
     """The grid of a run.
+
+    Args:
+        read: Gives a picture's bytes by its key in the store.
 
     Raises:
         ValueError: an axis that the sweep does not have, or one placed twice.
@@ -39,7 +41,7 @@ def grid_of(
     cells: dict[tuple[tuple[str, ...], tuple[str, ...]], Cell] = {}
     for record in records:
         place = _labels(record, row_axes), _labels(record, col_axes)
-        cells[place] = _cell(record, store, under)
+        cells[place] = _cell(record, read, under)
     wide = {"cell_px": cell_px} if cell_px else {}
     return grid(
         cells,
@@ -109,13 +111,13 @@ def _labels(record: Record, axes: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{axis} {shown(value_of(record, axis))}" for axis in axes) or ("",)
 
 
-def _cell(record: Record, store: Store, under: str | None) -> Cell:
+def _cell(record: Record, read: Callable[[str], bytes], under: str | None) -> Cell:
     note = ""
     if under:
         value = getattr(record, under) if hasattr(record, under) else value_of(record, under)
         note = "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
     if record.images:
-        return Cell(image=partial(store.get, record.images[0].key), note=note)
+        return Cell(image=partial(read, record.images[0].key), note=note)
     if record.state is TrialState.PLANNED or record.state.is_in_flight or record.state is TrialState.WAITING:
         return Cell(image=None, note=note)
     return Cell(image=None, note=note, problem=record.reason or str(record.state))

@@ -16,14 +16,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpodkit.blocking import both_ways
-from runpodkit.errors import ConfigError, LedgerError, RunHeldError, StackError
+from runpodkit.errors import ConfigError, LedgerError, RunHeldError, StackError, StoreError
 from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
 from runpodkit.runs.layout import grid_of, matching
 from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.policies import changed_policy, shared_policy
+from runpodkit.runs.preferences import (
+    Preference,
+    WinRate,
+    read_preferences,
+    tally,
+    win_rates,
+    write_preferences,
+)
 from runpodkit.runs.records import Record, read_head, read_records, record_of, write_head
 from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
-from runpodkit.runs.watch import Progress
+from runpodkit.runs.watch import Progress, in_notebook
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Sweep, Trial
 
@@ -43,8 +51,7 @@ class _Watch:
     """What one iteration over a run has seen."""
 
     seen: set[int] = field(default_factory=set)
-    place: str | None = None
-    """In the run's stream."""
+    places: dict[str, str] = field(default_factory=dict)
     over: bool = False
 
 
@@ -70,6 +77,11 @@ class Run:
     @property
     def name(self) -> str:
         return self._head.name
+
+    @property
+    def head(self) -> RunHead:
+        """What is fixed about it from its start."""
+        return self._head
 
     @property
     def simulated(self) -> bool:
@@ -130,6 +142,23 @@ class Run:
     def state(self) -> RunState:
         return self.status().state
 
+    @property
+    def changeable(self) -> bool:
+        """Whether it can be paused, cancelled and retried from here."""
+        return self._ledger is not None
+
+    async def _exists(self) -> bool:
+        """Whether ledger or store still know it."""
+        if self._ledger and await self._ledger.head(self.name):
+            return True
+        try:
+            await asyncio.to_thread(read_head, self._store, self.name)
+        except StoreError:
+            return False
+        return True
+
+    exists, aexists = both_ways(_exists)
+
     async def _wait(self, *, progress: bool = True, hold_patience_s: float | None = None) -> Run:
         """Watch the run until nothing of it can move, with a bar on stderr.
 
@@ -159,7 +188,7 @@ class Run:
                     if status is None and hold_patience_s == 0:
                         raise
                     status = self._out_of_reach(status, exc)
-                    await self._mend()
+                    await self.mend()
                 bar.show(status)
                 if status.is_over or moves is False:
                     return self
@@ -190,8 +219,8 @@ class Run:
         known = last or RunStatus(RunState.HELD, "", "probe", counts, 0.0, 0, 0, 0, since, None)
         return replace(known, state=RunState.HELD, hold="probe", reason=str(error), ended=None)
 
-    async def _mend(self) -> None:
-        """Start a private Redis again if it died; a foreign one is waited for."""
+    async def mend(self) -> None:
+        """Start a private Redis again if it died; a foreign one is waited for a second."""
         await asyncio.sleep(1.0)
         if self._revive:
             with contextlib.suppress(LedgerError, StackError):
@@ -228,6 +257,32 @@ class Run:
 
     records, arecords = both_ways(_records)
 
+    async def _changes(self, places: dict[str, str], *, wait_s: float = 0.0) -> list[Record]:
+        """Records of trials that changed since the last call with these `places`, as they stand now; at first, of all.
+
+        Args:
+            places: Where the last call ended in the events of each run; kept by the caller, empty at first.
+            wait_s: How long to wait for a change.
+        """
+        if self._parts:
+            found: list[Record] = []
+            for part, run in await self._known_parts():
+                found += as_whole(self._head, part, await run._changes(places))
+            if not found and wait_s:
+                await asyncio.sleep(wait_s)
+            return found
+        if self._ledger is None:
+            return await self._records()
+        if self.name not in places:
+            places[self.name] = await self._ledger.last_event(self.name)
+            return await self._records()
+        places[self.name], numbers = await self._ledger.events(self.name, places[self.name], wait_s)
+        rows = await self._ledger.rows(self.name, list(dict.fromkeys(numbers)))
+        dialect = self._head.spelling
+        return [record_of(self._head, self._trials[number], row, dialect) for number, row in rows.items()]
+
+    changes, achanges = both_ways(_changes)
+
     def where(self, **where: Any) -> list[Record]:
         """Records whose parameters have these values, e.g. `where(sampler_name="Heun", steps=[5, 10])`."""
         return matching(self.records(), where)
@@ -238,11 +293,52 @@ class Run:
 
         return [Picture(record, self._store) for record in self.where(**where) if record.images]
 
+    def bytes_of(self, key: str) -> bytes:
+        """A file of the run by its key in the store, as stored; raises StoreError if it is not there."""
+        return self._store.get(key)
+
+    def picture_of(self, record: Record) -> Picture:
+        """The first picture of a record that has one."""
+        from runpodkit.runs.picture import Picture
+
+        return Picture(record, self._store)
+
     def table(self) -> pd.DataFrame:
-        """One row per trial, one column per parameter and fact; durations in seconds, money in USD."""
+        """One row per trial, one column per parameter and fact; durations in seconds, money in USD.
+
+        Once pictures were compared blindly, `wins`, `losses` and `ties` count each one's answers.
+        """
         from runpodkit.runs.tables import table
 
-        return table(self.records())
+        return table(self.records(), tally(read_preferences(self._store, self.name)))
+
+    async def _prefer(self, rater: str, given: Sequence[Preference]) -> None:
+        """Keep what one rater found better; `given` are all answers of that rater so far."""
+        await asyncio.to_thread(write_preferences, self._store, self.name, rater, given)
+
+    prefer, aprefer = both_ways(_prefer)
+
+    async def _win_rates(self) -> list[WinRate]:
+        """How often one value of an axis was preferred to another, over all answers so far."""
+        return win_rates(await asyncio.to_thread(read_preferences, self._store, self.name), await self._records())
+
+    win_rates, awin_rates = both_ways(_win_rates)
+
+    def preferences(self) -> pd.DataFrame:
+        """Answers of blind comparisons: a row per pair of values.
+
+        Returns:
+            `axis`, `value`, `against`, `wins`, `losses`, `ties`, then `rate` (share of wins among
+            the answers that chose) with its 95 % interval `low` to `high`, all in [0, 1].
+        """
+        import pandas as pd
+
+        rows = []
+        for one in self.win_rates():
+            low, high = one.interval or (None, None)
+            rows.append([one.axis, one.value, one.against, one.wins, one.losses, one.ties, one.rate, low, high])
+        names = ["axis", "value", "against", "wins", "losses", "ties", "rate", "low", "high"]
+        return pd.DataFrame(rows, columns=names)
 
     def summary(self, by: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Trials, times in s and cost in USD per value of an axis, or of several; default: the first axis.
@@ -279,7 +375,15 @@ class Run:
             cell_px: Width of a cell in pixels; default: by the number of columns.
         """
         return grid_of(
-            self._head, self.sweep, self.records(), self._store, rows, cols, under=under, cell_px=cell_px, title=title
+            self._head,
+            self.sweep,
+            self.records(),
+            self._store.get,
+            rows,
+            cols,
+            under=under,
+            cell_px=cell_px,
+            title=title,
         )
 
     def compare(self, axis: str, baseline: Any = None) -> pd.DataFrame:
@@ -350,26 +454,13 @@ class Run:
         while True:
             status = await self._status()
             watch.over = status.is_over or self._ledger is None or self._needs_person(status)
-            if self._ledger is None or self._parts:
-                records = await self._records()
-            else:
-                records = await self._changed(self._ledger, watch)
+            if watch.over:
+                watch.places.clear()
+            records = await self._changes(watch.places, wait_s=LOOK_S)
             fresh = [record for record in records if record.state.is_final and record.trial not in watch.seen]
             watch.seen.update(record.trial for record in fresh)
             if fresh or watch.over:
                 return sorted(fresh, key=lambda record: record.ended_at or "")
-            if self._parts:
-                await asyncio.sleep(LOOK_S)
-
-    async def _changed(self, ledger: Ledger, watch: _Watch) -> list[Record]:
-        """Records of trials that changed since the last call; at first and at last of all."""
-        if watch.place is None or watch.over:
-            watch.place = watch.place or await ledger.last_event(self.name)
-            return await self._records()
-        watch.place, numbers = await ledger.events(self.name, watch.place, LOOK_S)
-        rows = await ledger.rows(self.name, [number for number in dict.fromkeys(numbers) if number not in watch.seen])
-        dialect = self._head.spelling
-        return [record_of(self._head, self._trials[number], row, dialect) for number, row in rows.items()]
 
     _fresh_records, _afresh_records = both_ways(_next_ended)
 
@@ -457,15 +548,30 @@ class Run:
             )
         return self._ledger
 
+    def live(self) -> None:
+        """Show it in the cell as it goes: bar, buttons, and a grid that fills; as the last line of a cell `run` does the same."""
+        from runpodkit.notebook.live import show
+
+        show(self)
+
+    def _ipython_display_(self) -> None:
+        if in_notebook():
+            self.live()
+        else:
+            print(repr(self))
+
     def __len__(self) -> int:
         return self._head.trials
 
     def __repr__(self) -> str:
         try:
-            status = self.status()
+            return self.words(self.status())
         except Exception as exc:
             print(f"run {self.name}: {exc}", file=sys.stderr)
             return f"Run {self.name}: state unknown"
+
+    def words(self, status: RunStatus) -> str:
+        """How it stands, in one line that is the same at each execution."""
         made = status.count(TrialState.COLLECTED, TrialState.REUSED)
         failed = status.count(TrialState.FAILED, TrialState.EXPIRED)
         words = [f"{made} of {self._head.trials} pictures"]

@@ -6,7 +6,7 @@ the table written; cells that a spreadsheet would run as formulas are neutralise
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ _ABOUT = {
     "endpoint": "string",
     "key": "string",
 }
+_ANSWERS = ("wins", "losses", "ties")
 _KINDS = {int: "Int64", float: "Float64", bool: "boolean"}
 _HIDDEN = ("extra", "num_images", "input_image", "strength", "timeout", "negative_prompt")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -51,12 +52,19 @@ def _kinds(axes: Iterable[str]) -> dict[str, str]:
     return {**kinds, **{name: kind for name, kind in _ABOUT.items() if name not in kinds}}
 
 
-def table(records: Iterable[Record]) -> pd.DataFrame:
-    """One row per trial, typed; `image` is the key of its first picture in the store."""
+def table(records: Iterable[Record], answers: Mapping[int, tuple[int, int, int]] | None = None) -> pd.DataFrame:
+    """One row per trial, typed; `image` is the key of its first picture in the store.
+
+    Args:
+        answers: Wins, losses and ties of each trial in blind comparisons; adds those columns if there are any.
+    """
     rows = list(records)
     axes = list(dict.fromkeys(name for record in rows for name in record.values))
     kinds = _kinds(axes)
     frame = pd.DataFrame([_cells(record, kinds) for record in rows], columns=list(kinds))
+    for place, name in enumerate(_ANSWERS if answers else ()):
+        frame[name] = [answers[record.trial][place] if answers and record.trial in answers else 0 for record in rows]
+        kinds[name] = "Int64"
     return frame.astype({name: kind for name, kind in kinds.items() if kind != "object"})
 
 
@@ -113,6 +121,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     """A table as it was before `to_csv`."""
     names = list(pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns)
     kinds = _kinds([name for name in names if name in ImageParams.model_fields])
+    kinds |= dict.fromkeys(_ANSWERS, "Int64")
     known = {name: kinds[name] for name in names if name in kinds}
     frame = pd.read_csv(path, encoding="utf-8-sig", dtype=known, keep_default_na=False, na_values=[""])
     for name in frame.columns:

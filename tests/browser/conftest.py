@@ -130,6 +130,7 @@ def open_notebook(lab: Lab) -> Iterator[Callable[[str], Page]]:
                    const panel = app.shell.currentWidget; await panel.context.ready;
                    await panel.sessionContext.ready; await panel.sessionContext.session.kernel.info; }"""
             )
+            page.keyboard.press("Control+b")  # folds the file browser away
             return page
 
         yield opened

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
 
+from tests.browser.pages import copy_notebook, run_all, shoot, write_notebook
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
     from tests.browser.conftest import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FIRST = Path(__file__).parents[2] / "notebooks" / "01_first_sweep.ipynb"
-SHOTS = os.environ.get("SCREENSHOTS")
-"""A folder that keeps the screenshots; default: the test's own, which pytest removes later."""
-
-
-def run_all(page: Page) -> None:
-    page.keyboard.press("Control+b")  # folds the file browser away
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-
-
-def shoot(thing: Page | Locator, name: str, folder: Path) -> None:
-    path = Path(SHOTS or folder) / name
-    thing.screenshot(path=path)
-    assert path.stat().st_size > 10_000  # not an empty page
 
 
 def test_the_first_notebook_runs_from_top_to_bottom(
@@ -39,12 +25,7 @@ def test_the_first_notebook_runs_from_top_to_bottom(
 ) -> None:
     from playwright.sync_api import expect
 
-    notebook = nbformat.read(FIRST, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":  # what is seen below is not what was saved
-            cell.outputs, cell.execution_count = [], None
-    nbformat.write(notebook, lab.folder / FIRST.name)
-    page = open_notebook(FIRST.name)
+    page = open_notebook(copy_notebook(lab, FIRST))
 
     run_all(page)
 
@@ -66,14 +47,7 @@ def test_the_form_is_filled_in_and_draws(lab: Lab, open_notebook: Callable[[str]
     from playwright.sync_api import expect
 
     lines = "import runpodkit as rk\nkit = rk.connect()\nform = kit.form()\nform"
-    nbformat.write(
-        nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(lines)],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-        ),
-        lab.folder / "form.ipynb",
-    )
-    page = open_notebook("form.ipynb")
+    page = open_notebook(write_notebook(lab, "form.ipynb", lines))
     run_all(page)
     form = page.locator(".rk-form")
     expect(form).to_be_visible(timeout=30_000)

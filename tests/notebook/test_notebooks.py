@@ -89,5 +89,5 @@ def test_it_uses_public_names_only(path: Path) -> None:
 
 
 def test_no_half_done_bar_is_left_in_it(path: Path) -> None:
-    assert re.findall(r"0%|it/s|HBox|FloatProgress", words(path)) == []
+    assert re.findall(r" 0%\||it/s|HBox|FloatProgress", words(path)) == []
     assert "NBVAL_IGNORE_OUTPUT" not in source(code_cells(path)[0])
