@@ -472,11 +472,31 @@ class Kit:
             schedulers = (ImageParams.model_fields["scheduler"].default, *schedulers)
         return {"sampler_name": tuple(dialect.samplers), "scheduler": schedulers}
 
-    def form(self) -> Any:
-        """A form for one picture: every parameter as a widget, and Generate."""
+    def form(self, source: Any = None) -> Any:
+        """A form for one picture: every parameter as a widget, and Generate.
+
+        Args:
+            source: Fill it from `ImageParams`, a `Picture`, or a picture file with its parameters inside.
+        """
         from runpodkit.notebook.forms import ParamsForm
 
-        return ParamsForm(self)
+        form = ParamsForm(self)
+        if source is not None:
+            form.fill(source)
+        return form
+
+    def sweep_form(self, source: Any = None) -> Any:
+        """A form for a sweep: any parameter becomes an axis; what it costs is shown before, the run below.
+
+        Args:
+            source: Fill it from a `Sweep`, a `Run`, `ImageParams`, a `Picture`, or a picture file.
+        """
+        from runpodkit.notebook.sweep_form import SweepForm
+
+        form = SweepForm(self)
+        if source is not None:
+            form.fill(source)
+        return form
 
     async def _check(self, *, picture: bool = False) -> list[Check]:
         """Try every part: key and endpoint, dialect, price, Redis, the store by writing, reading and its links.

@@ -6,6 +6,7 @@ person can type is taken as it is: whether it is valid, the model says.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -45,6 +46,7 @@ class Field:
         choices = [str(value) for value in choices or self.schema.get("enum", ())]
         if choices and default is not None and default not in choices:
             choices = [str(default), *choices]
+        self.choices = tuple(choices)
         self._help = str(schema.get("description", ""))
         self.control = self._control(default, choices)
         self.control.tooltip = self._help
@@ -66,11 +68,13 @@ class Field:
         """What is asked for; None: unset.
 
         Raises:
-            ValueError: the text is no JSON where JSON is wanted.
+            ValueError: the text is no JSON where JSON is wanted, or none of the choices.
         """
         if self.optional and self.unset.value:
             return None
-        if self.kind != "json" or isinstance(self.control, widgets.Dropdown):
+        if self.choices:
+            return self._chosen()
+        if self.kind != "json":
             return self.control.value
         if not self.control.value.strip():
             return self._default
@@ -86,6 +90,16 @@ class Field:
             return
         self.control.value = json.dumps(value, ensure_ascii=False) if self.kind == "json" else value
         self.unset.value = False
+
+    def _chosen(self) -> str:
+        """A choice however it was typed."""
+        typed = self.control.value.strip()
+        for choice in self.choices:
+            if choice.lower() == typed.lower():
+                return choice
+        near = difflib.get_close_matches(typed, self.choices, n=1, cutoff=0.5)
+        known = ", ".join(self.choices[:12]) + (" …" if len(self.choices) > 12 else "")
+        raise ValueError(f"{typed or 'nothing'} is not known here; {f'did you mean {near[0]}?' if near else known}")
 
     def on_change(self, told: Callable[[Field], None]) -> None:
         """Call `told(self)` after every change by a person or a program."""
@@ -104,7 +118,7 @@ class Field:
     def _control(self, default: Any, choices: Sequence[str]) -> Any:
         about: dict[str, Any] = {"description": self.name.replace("_", " ").capitalize()}
         if choices:
-            return widgets.Dropdown(options=choices, value=default, **about)
+            return widgets.Combobox(options=choices, value=default or "", continuous_update=False, **about)
         if self.kind == "boolean":
             return widgets.Checkbox(value=bool(default), indent=False, **about)
         if self.kind in _NUMBERS:

@@ -11,27 +11,27 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from html import escape
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from runpodkit.blocking import CANCEL_PATIENCE_S
+from runpodkit.blocking import CANCEL_PATIENCE_S, shared_loop
 from runpodkit.errors import RunpodkitError
-from runpodkit.images.thumbnails import thumbnail
+from runpodkit.images.metadata import read_metadata
+from runpodkit.notebook.code import picture_code
 from runpodkit.notebook.fields import Field
-from runpodkit.notebook.wording import caption, in_words
-from runpodkit.params import MAX_SEED, ImageParams
+from runpodkit.notebook.hub import hub, show_form, widgets
+from runpodkit.notebook.result import Result, box, head
+from runpodkit.notebook.twin import facts_html
+from runpodkit.notebook.wording import in_words
+from runpodkit.params import MAX_SEED, RANDOM_SEED, ImageParams
 from runpodkit.prompts import PRESETS
-
-# after fields.py, which says what to install where it is missing
-import ipywidgets as widgets  # isort: skip
 
 if TYPE_CHECKING:
     from runpodkit.kit import Kit
     from runpodkit.runs.picture import Picture
 
-SHOWN_PX = 1024
 MAIN = (
     ("user_prompt",),
     ("negative_prompt",),
@@ -41,7 +41,8 @@ MAIN = (
     ("seed",),
 )
 """What stands in front, line by line; every other field is in the fold below it."""
-WAITING = "The picture will be here."
+SIZES = ((512, 512), (768, 768), (1024, 1024), (832, 1216), (1216, 832), (768, 1344), (1344, 768))
+"""Width and height in pixels, in proportions that models are trained on."""
 
 
 class ParamsForm:
@@ -54,27 +55,32 @@ class ParamsForm:
             kit: What Generate draws with.
             draw_seed: What the dice gives.
         """
-        self._kit = kit
-        self.picture: Picture | None = None
-        self.fields = self._fields()
+        self._kit, self._draw_seed = kit, draw_seed
+        self.fields = fields_of(kit)
         self._defaults = {name: field.value for name, field in self.fields.items()}
         self._touched: set[str] = set()
         self.dice = widgets.Button(icon="dice", tooltip="Draw a seed", description="Draw")
+        self.lock = widgets.ToggleButton(icon="lock", description="Keep", tooltip="Keep the seed of the last picture")
+        self.sizes = widgets.Dropdown(options=[("size …", None), *_sizes(self._defaults)], layout={"width": "150px"})
+        self.swap = widgets.Button(icon="exchange", description="Swap", tooltip="Swap width and height")
         self.button = widgets.Button(description="Generate", button_style="primary")
         self.stop = widgets.Button(description="Cancel", layout={"display": "none"})
+        self.copy = widgets.Button(description="Copy as code", tooltip="A cell that makes the same picture")
         self.said = widgets.HTML()
         self.said.add_class("rk-said")
-        self.image = widgets.Image(format="jpeg", layout={"display": "none"})
-        self.about = widgets.HTML(f'<div class="rk-empty">{WAITING}</div>')
+        self.result = Result()
         self.widget = self._layout()
-        for field in self.fields.values():
-            field.on_change(self._changed)
-        self.dice.on_click(lambda _: setattr(self.fields["seed"], "value", draw_seed()))
-        self.button.on_click(lambda _: self._begin())
-        self.stop.on_click(lambda _: self.cancel())
+        self._listen()
         self._drawn: Picture | None = None
         self._ended = threading.Event()
-        self._cancel: Callable[[], object] = _nothing
+        self._task: asyncio.Task[None] | None = None
+        self._key = ""
+        self._refresh: Callable[[], None] = _nothing
+
+    @property
+    def picture(self) -> Picture | None:
+        """What came last."""
+        return self.result.picture
 
     @property
     def params(self) -> ImageParams:
@@ -87,6 +93,21 @@ class ParamsForm:
         if problems:
             raise ValueError("; ".join(f"{name} {problem}" for name, problem in problems.items()))
         return ImageParams(**self._values()[0])
+
+    def fill(self, source: ImageParams | Picture | str | Path | bytes) -> None:
+        """Ask for what a picture was made with; what it does not say goes back to how the form began.
+
+        Args:
+            source: Parameters, a `Picture`, or a picture file with its parameters inside.
+
+        Raises:
+            OutputError: the file is no picture, or has no parameters in it.
+        """
+        given = source if isinstance(source, ImageParams) else getattr(source, "params", None) or read_metadata(source)  # type: ignore[arg-type]
+        for name, field in self.fields.items():
+            asked = name in given.model_fields_set
+            field.value = getattr(given, name) if asked else self._defaults[name]
+        self.lock.value = self.fields["seed"].value != RANDOM_SEED if "seed" in self.fields else False
 
     def problems(self) -> dict[str, str]:
         """What is wrong with each field, in words; empty when the form can be sent."""
@@ -118,14 +139,14 @@ class ParamsForm:
 
     def cancel(self) -> None:
         """End the drawing that goes on, and its job on the endpoint."""
-        self._cancel()
+        shared_loop().start(self._stop())
+
+    async def _stop(self) -> None:
+        if self._task:
+            self._task.cancel()
 
     def _begin(self) -> bool:
-        """Start drawing in a thread, so that neither cells nor Cancel have to wait for it.
-
-        JupyterLab gives widgets a thread of the kernel in which no interrupt arrives: what
-        waited there could not be stopped at all.
-        """
+        """Start drawing on the sync door's loop, so that neither cells nor Cancel have to wait for it."""
         if self.button.disabled:
             return False
         self._touched.update(self.fields)
@@ -137,26 +158,28 @@ class ParamsForm:
         self._ended.clear()
         self._drawn = None
         self._look_busy(True)
-        threading.Thread(target=asyncio.run, args=(self._draw(asked),), name="runpodkit form", daemon=True).start()
+        shared_loop().start(self._draw(asked))
         return True
 
     async def _draw(self, asked: dict[str, Any]) -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel) if task and not loop.is_closed() else None
+        self._task = asyncio.current_task()
         try:
             picture = await self._kit.agenerate(asked.pop("user_prompt"), **asked)
-            self._show(picture)
-            self.picture = self._drawn = picture
+            await asyncio.to_thread(self.result.show, picture)
+            self._drawn = picture
+            if self.lock.value and "seed" in self.fields and self.fields["seed"].value == RANDOM_SEED:
+                self.fields["seed"].value = picture.seed
             self._say("")
+            await asyncio.to_thread(self._refresh)
         except asyncio.CancelledError:
             self._say("Cancelled, and its job with it.")
         except (RunpodkitError, ValueError) as exc:
             self._say(str(exc), wrong=True)
-        except BaseException as exc:
+        except Exception as exc:
             self._say(f"{type(exc).__name__}: {exc}", wrong=True)
             raise
         finally:
-            self._cancel = _nothing
+            self._task = None
             self._look_busy(False)
             self._ended.set()
 
@@ -174,17 +197,7 @@ class ParamsForm:
                 values[name] = value
         return values, unreadable
 
-    def _fields(self) -> dict[str, Field]:
-        dialect, choices = self._kit.dialect, self._kit.choices()
-        starts = dialect.resolve(ImageParams(user_prompt="-")).model_dump() | {"user_prompt": ""}
-        placeholders = {"user_prompt": "a lighthouse at dusk", "negative_prompt": PRESETS[dialect.preset].negative}
-        return {
-            name: Field(
-                name, schema, starts[name], choices=choices.get(name, ()), placeholder=placeholders.get(name, "")
-            )
-            for name, schema in ImageParams.model_json_schema()["properties"].items()
-            if name in dialect.takes
-        }
+    # how it looks
 
     def _layout(self) -> Any:
         lines = [[name for name in line if name in self.fields] for line in MAIN]
@@ -192,29 +205,67 @@ class ParamsForm:
         rows = [self._line(line) for line in lines if line]
         rest = [field.row for name, field in self.fields.items() if name not in front]
         fold = widgets.Accordion([widgets.VBox(rest)], titles=("Advanced",)) if rest else None
-        go = _box(widgets.HBox, [self.button, self.stop, self.said], "rk-go")
-        left = _box(widgets.VBox, [*rows, *([fold] if fold else []), go], "rk-fields")
-        right = _box(widgets.VBox, [self.image, self.about], "rk-result")
-        head = widgets.HTML(f"<style>{_css()}</style>{self._head()}")
-        return _box(widgets.VBox, [head, _box(widgets.Box, [left, right], "rk-body")], "rk-form")
+        go = box(widgets.HBox, [self.button, self.stop, self.copy, self.said], "rk-go")
+        left = box(widgets.VBox, [*rows, *([fold] if fold else []), go], "rk-fields")
+        aside = f"{self._kit.endpoint_name} · {self._kit.dialect.name} dialect"
+        top = widgets.HTML(head("One picture", self._kit.simulated, aside))
+        return box(widgets.VBox, [top, box(widgets.Box, [left, self.result.widget], "rk-body")], "rk-form")
 
     def _line(self, names: list[str]) -> Any:
         rows = [self.fields[name].row for name in names]
         if names == ["seed"]:
-            return _box(widgets.HBox, [*rows, self.dice], "rk-seed")
-        return rows[0] if len(rows) == 1 else _box(widgets.Box, rows, "rk-pair")
+            return box(widgets.HBox, [*rows, self.dice, self.lock], "rk-seed")
+        if names == ["width", "height"]:
+            tools = box(widgets.HBox, [self.sizes, self.swap], "rk-sizes")
+            return box(widgets.VBox, [box(widgets.Box, rows, "rk-pair"), tools], "rk-size")
+        return rows[0] if len(rows) == 1 else box(widgets.Box, rows, "rk-pair")
 
-    def _head(self) -> str:
-        kind, aside = ("simulator", "nothing is paid") if self._kit.simulated else ("live", "each picture costs money")
-        return (
-            f'<div class="rk-head">One picture <span class="rk-badge rk-{kind}">{kind.upper()}</span>'
-            f'<span class="rk-aside">{aside} · {escape(self._kit.endpoint_name)} · {escape(self._kit.dialect.name)} dialect'
-            "</span></div>"
-        )
+    def _listen(self) -> None:
+        for field in self.fields.values():
+            field.on_change(self._changed)
+        self.dice.on_click(lambda _: self._set("seed", self._draw_seed()))
+        self.lock.observe(self._locked, "value")
+        self.sizes.observe(self._sized, "value")
+        self.swap.on_click(lambda _: self._resize(self.fields["height"].value, self.fields["width"].value))
+        self.button.on_click(lambda _: self._begin())
+        self.stop.on_click(lambda _: self.cancel())
+        self.copy.on_click(lambda _: self._copy())
+
+    def _set(self, name: str, value: Any) -> None:
+        if name in self.fields:
+            self.fields[name].value = value
+
+    def _locked(self, change: Mapping[str, Any]) -> None:
+        """Locked, the seed is that of the last picture, or the next one drawn; unlocked, each picture draws its own."""
+        if change["new"] and self.picture and self.fields["seed"].value == RANDOM_SEED:
+            self._set("seed", self.picture.seed)
+        elif not change["new"]:
+            self._set("seed", RANDOM_SEED)
+
+    def _sized(self, change: Mapping[str, Any]) -> None:
+        if change["new"]:
+            self._resize(*change["new"])
+            self.sizes.value = None
+
+    def _resize(self, width: int, height: int) -> None:
+        self._set("width", width)
+        self._set("height", height)
 
     def _changed(self, field: Field) -> None:
         self._touched.add(field.name)
+        if field.name == "seed":
+            self.lock.value = field.value != RANDOM_SEED or (self.lock.value and self.picture is None)
         self._show_problems()
+
+    def _copy(self) -> None:
+        try:
+            code = picture_code(self.params)
+        except ValueError as exc:
+            return self._say(str(exc), wrong=True)
+        self.result.show_code(code)
+        if self._key:
+            hub().say({"kind": "clip", "key": self._key, "text": code})
+        self._say("Copied: a cell that makes the same picture.")
 
     def _show_problems(self) -> Mapping[str, str]:
         """Problems at their fields, those that nobody has touched yet left in peace."""
@@ -222,11 +273,6 @@ class ParamsForm:
         for name, field in self.fields.items():
             field.show(problems.get(name) if name in self._touched else None)
         return problems
-
-    def _show(self, picture: Picture) -> None:
-        self.image.value = thumbnail(picture.bytes, SHOWN_PX)
-        self.image.layout.display = ""
-        self.about.value = caption(picture)
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
         self.said.value = f'<span class="{"rk-wrong" if wrong else ""}" role="status">{escape(text)}</span>'
@@ -240,20 +286,34 @@ class ParamsForm:
     def __repr__(self) -> str:
         return f"Form for one picture, {len(self.fields)} fields, {'SIMULATOR' if self._kit.simulated else 'LIVE'}"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = self.widget._repr_mimebundle_(include=include, exclude=exclude)
-        return {**bundle, "text/plain": repr(self)}
+    def html(self) -> str:
+        """Its static twin: what it asks for, and the picture that came last."""
+        values = {name: str(value) for name, value in self._values()[0].items() if value not in (None, "")}
+        return facts_html("One picture", self._kit.simulated, values) + self.result.html()
+
+    def _ipython_display_(self) -> None:
+        self._key, self._refresh = show_form(self.widget, self.html, repr(self))
+        hub().fill_form = self.fill
 
 
-def _box(kind: Any, children: list[Any], name: str) -> Any:
-    box = kind(children)
-    box.add_class(name)
-    return box
+def fields_of(kit: Kit) -> dict[str, Field]:
+    """A field for each parameter that the kit's dialect takes, as the dialect begins."""
+    dialect, choices = kit.dialect, kit.choices()
+    starts = dialect.resolve(ImageParams(user_prompt="-")).model_dump() | {"user_prompt": ""}
+    hints = {"user_prompt": "a lighthouse at dusk", "negative_prompt": PRESETS[dialect.preset].negative}
+    return {
+        name: Field(name, schema, starts[name], choices=choices.get(name, ()), placeholder=hints.get(name, ""))
+        for name, schema in ImageParams.model_json_schema()["properties"].items()
+        if name in dialect.takes
+    }
+
+
+def _sizes(starts: Mapping[str, Any]) -> list[tuple[str, tuple[int, int]]]:
+    """Presets, the dialect's own size first."""
+    own = (starts.get("width"), starts.get("height"))
+    ordered = dict.fromkeys([*([own] if all(own) else []), *SIZES])
+    return [(f"{width} × {height}", (width, height)) for width, height in ordered]  # type: ignore[misc]
 
 
 def _nothing() -> None:
-    """What there is to cancel while nothing is drawn."""
-
-
-def _css() -> str:
-    return files("runpodkit.notebook").joinpath("front", "form.css").read_text("utf-8")
+    """What there is to draw anew while the form is in no cell."""

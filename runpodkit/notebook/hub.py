@@ -193,23 +193,23 @@ def apart() -> bool:
     return "VSCODE_PID" in os.environ or "google.colab" in sys.modules
 
 
-def show_form(root: Any, html: Callable[[], str], plain: str) -> Callable[[], None]:
+def show_form(root: Any, html: Callable[[], str], plain: str) -> tuple[str, Callable[[], None]]:
     """Show a form made of widgets in the cell, as plain HTML that pages replace by the widgets.
 
     Args:
         html: The static twin as it is now.
 
     Returns:
-        What draws the twin anew; to be called when something worth keeping has changed.
+        The key of its place, and what draws the twin anew when something worth keeping has changed.
     """
     from IPython.display import display
 
+    key = hub().place_form(root)
     if apart():
         display({**bundle(html(), plain), **root._repr_mimebundle_()}, raw=True)  # type: ignore[no-untyped-call]
-        return lambda: None
-    key = hub().place_form(root)
+        return key, lambda: None
     handle = display(bundle(html(), plain, key), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-    return lambda: handle.update(bundle(html(), plain, key), raw=True)
+    return key, lambda: handle.update(bundle(html(), plain, key), raw=True)
 
 
 _hub: Hub | None = None

@@ -68,7 +68,7 @@ def show(run: Run) -> None:
     """Show a run in the cell that runs just now, for as long as the kernel lives."""
     from IPython.display import display
 
-    view = _view(run)
+    view = view_of(run)
     status, records = run.status(), run.records()
     # a run that is over is shown whole at once, so that a notebook run without a page has its picture
     output = view.output(status, records, pictured=status.is_over)
@@ -76,7 +76,8 @@ def show(run: Run) -> None:
     view.woken()
 
 
-def _view(run: Run) -> LiveRun:
+def view_of(run: Run) -> LiveRun:
+    """What this kernel knows of a run; made and made known to pages when first asked for."""
     key = place_of(run)
     known = hub().view(key)
     if isinstance(known, LiveRun):

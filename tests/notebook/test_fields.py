@@ -41,7 +41,7 @@ def field(name: str, **about: Any) -> FormField:
         ("size", widgets.IntText, 64),
         ("share", widgets.FloatText, None),
         ("loud", widgets.Checkbox, True),
-        ("kind", widgets.Dropdown, "square"),
+        ("kind", widgets.Combobox, "square"),
         ("tags", widgets.Textarea, ["a"]),
         ("note", widgets.Text, None),
     ],
@@ -82,7 +82,7 @@ def test_arrows_of_a_number_move_by_its_multiple() -> None:
 def test_choices_are_offered_and_a_default_outside_them_stays_possible() -> None:
     made = field("name", choices=["owl", "cat"])
 
-    assert type(made.control) is widgets.Dropdown
+    assert type(made.control) is widgets.Combobox
     assert made.control.options == ("fox", "owl", "cat")
     assert made.value == "fox"
 

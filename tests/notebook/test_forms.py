@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -120,6 +122,78 @@ def test_on_the_stand_in_only_samplers_that_it_has_are_offered(form: ParamsForm,
     assert live_form.fields["scheduler"].control.options == tuple(NATIVE.schedulers)
 
 
+def test_a_sampler_may_be_typed_in_any_case_and_an_unknown_one_is_told_at_the_field(form: ParamsForm) -> None:
+    quick(form, sampler_name="dpm++ 2m")
+    assert form.params.sampler_name == "DPM++ 2M"
+
+    form.fields["sampler_name"].value = "Heum"
+
+    assert form.problems() == {"sampler_name": "Heum is not known here; did you mean Heun?"}
+    assert "did you mean Heun?" in form.fields["sampler_name"].note.value
+
+
+def test_presets_and_swap_set_width_and_height(form: ParamsForm) -> None:
+    form.sizes.value = (1216, 832)
+    assert (form.fields["width"].value, form.fields["height"].value) == (1216, 832)
+    assert form.sizes.value is None
+
+    form.swap.click()
+    assert (form.fields["width"].value, form.fields["height"].value) == (832, 1216)
+
+
+def test_the_lock_keeps_the_seed_that_was_drawn_and_lets_it_go(form: ParamsForm) -> None:
+    first = quick(form, seed=-1).generate()
+    assert first is not None
+
+    form.lock.value = True
+    assert form.fields["seed"].value == first.seed
+    form.lock.value = False
+    assert form.fields["seed"].value == -1
+    form.fields["seed"].value = 5
+    assert form.lock.value is True
+
+
+def test_copied_code_makes_the_same_picture(form: ParamsForm, kit: Kit) -> None:
+    quick(form, sampler_name="Heun").copy.click()
+
+    code = re.search(r"<pre[^>]*>(.*)</pre>", form.result.code.value, re.DOTALL)
+    assert code
+    picture = eval(html.unescape(code[1]), {"kit": kit})
+    assert picture.params.sampler_name == "Heun"
+    assert picture.record.key == form.generate().record.key  # type: ignore[union-attr]
+
+
+def test_wrong_values_are_not_copied(form: ParamsForm) -> None:
+    quick(form, steps=0).copy.click()
+
+    assert "steps must be 1 or more" in form.said.value
+    assert form.result.code.value == ""
+
+
+def test_a_form_is_filled_from_a_picture_its_file_and_from_parameters(
+    form: ParamsForm, kit: Kit, tmp_path: Path
+) -> None:
+    made = kit.generate("an owl", width=128, height=64, steps=3, seed=9, sampler_name="Heun", extra={"a": 1})
+    wanted = {"user_prompt": "an owl", "steps": 3, "seed": 9, "sampler_name": "Heun", "extra": {"a": 1}}
+    for source in (made, made.save(tmp_path / "owl.png"), made.bytes, made.params):
+        quick(form, steps=7, cfg_scale=9.0)
+        form.fill(source)
+        assert {name: form.fields[name].value for name in wanted} == wanted
+        assert form.fields["cfg_scale"].value == 4.0
+
+    assert kit.form(made).params.user_prompt == "an owl"
+
+
+def test_the_twin_holds_what_is_asked_for_and_the_picture_and_no_widget(form: ParamsForm) -> None:
+    click(quick(form, prompt=HOSTILE))
+
+    twin = form.html()
+    assert "SIMULATOR" in twin
+    assert "<script" not in twin
+    assert twin.count('<img alt="Picture 128×64') == 1
+    assert re.search(r"\d+\.\d\d s|0x|rk_", re.sub(r'base64,[^"]+', "", twin)) is None
+
+
 def test_an_untouched_form_asks_for_the_prompt_alone(form: ParamsForm) -> None:
     form.fields["user_prompt"].value = "a fox"
 
@@ -183,7 +257,7 @@ def test_generate_with_wrong_values_sends_nothing_and_says_how_many(form: Params
     assert "3 fields to mend." in form.said.value
     assert "Say what to draw" in form.fields["user_prompt"].note.value
     assert "Is no JSON" in form.fields["extra"].note.value
-    assert form.image.layout.display == "none"
+    assert form.result.image.layout.display == "none"
 
 
 def test_the_dice_draws_a_seed(form: ParamsForm) -> None:
@@ -198,8 +272,8 @@ def test_generate_draws_and_shows_the_picture_with_all_that_is_known(form: Param
     picture = form.picture
     assert picture is not None
     assert picture.image.size == (128, 64)
-    assert bytes(form.image.value[:2]) == b"\xff\xd8"  # a JPEG
-    assert form.image.layout.display != "none"
+    assert bytes(form.result.image.value[:2]) == b"\xff\xd8"  # a JPEG
+    assert form.result.image.layout.display != "none"
     for part in (
         "<dd>128 × 64</dd>",
         "<dd>2, Heun, scheduler Euler A, cfg scale 4</dd>",
@@ -209,7 +283,7 @@ def test_generate_draws_and_shows_the_picture_with_all_that_is_known(form: Param
         "<dd>nothing; $",
         "kit.generate(&#x27;a fox in the snow&#x27;, width=128, height=64, steps=2, seed=3, sampler_name=&#x27;Heun&#x27;)",
     ):
-        assert part in form.about.value
+        assert part in form.result.about.value
     assert form.button.disabled is False
     assert form.button.description == "Generate"
 
@@ -241,16 +315,16 @@ def test_a_seed_of_minus_one_is_drawn_and_told(form: ParamsForm) -> None:
 
     assert picture is not None
     assert picture.seed >= 0
-    assert f"<dd>{picture.seed}</dd>" in form.about.value
+    assert f"<dd>{picture.seed}</dd>" in form.result.about.value
 
 
 def test_a_hostile_prompt_is_shown_as_text(form: ParamsForm) -> None:
     click(quick(form, prompt=HOSTILE, negative_prompt=HOSTILE))
 
     assert form.picture is not None
-    assert "<script" not in form.about.value
-    assert "<img" not in form.about.value
-    assert "&lt;script&gt;window.taken=1" in form.about.value
+    assert "<script" not in form.result.about.value
+    assert "<img" not in form.result.about.value
+    assert "&lt;script&gt;window.taken=1" in form.result.about.value
 
 
 def test_a_job_that_fails_is_told_and_the_last_picture_stays(form: ParamsForm) -> None:
@@ -322,12 +396,8 @@ def test_simulator_and_live_cannot_be_mistaken(form: ParamsForm, live_form: Para
     assert repr(live_form) == "Form for one picture, 12 fields, LIVE"
 
 
-def test_a_notebook_shows_the_widget_and_plain_text_stays_short(kit: Kit) -> None:
-    form = kit.form()
-    bundle = form._repr_mimebundle_()
-
-    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == form.widget.model_id
-    assert bundle["text/plain"] == "Form for one picture, 12 fields, SIMULATOR"
+def test_the_text_of_a_form_is_short(kit: Kit) -> None:
+    assert repr(kit.form()) == "Form for one picture, 12 fields, SIMULATOR"
 
 
 def test_without_ipywidgets_one_line_says_what_to_install() -> None:

@@ -60,6 +60,9 @@ class Hub {
     for (const place of document.querySelectorAll("[data-runpodkit]")) {
       const about = places[place.dataset.runpodkit];
       if (!about || (place.rkView && place.rkView.hub.alive)) continue;
+      // a form's static twin holds one of its run: the live one comes with the form
+      const outer = place.parentElement?.closest("[data-runpodkit], .rk-root");
+      if (outer && !outer.classList.contains("rk-root")) continue;
       free.push([place, about]);
     }
     for (const view of this.views) {
@@ -77,14 +80,19 @@ class Hub {
     if (moved) {
       moved.place = place;
       place.rkView = moved;
+      const focused = moved.focused;
       place.replaceChildren(moved.root);
       moved.rescroll();
+      if (focused) focused.focus({ preventScroll: true });
       this.back(moved);
       return;
     }
     const view = about.kind === "run" ? new RunView(this, key, place) : new FormView(this, key, place, about.model);
     place.rkView = view;
     this.views.add(view);
+    // what leaves the page loses the focus without a word
+    view.root.addEventListener("focusin", (event) => { view.focused = event.target; });
+    view.root.addEventListener("focusout", () => { if (view.place.isConnected) view.focused = null; });
     view.open();
   }
 
@@ -92,12 +100,15 @@ class Hub {
     if (this.away.has(view)) return;
     this.away.set(view, setTimeout(() => {
       this.away.delete(view);
+      if (view.place.isConnected) return;  // it moved, with the form that it is in
       let top = view.place;
       while (top.parentNode && top.parentNode.nodeType === 1) top = top.parentNode;
       // JupyterLab takes cells that are out of sight off the page, whole; an output that was cleared goes alone
       const cell = top.classList.contains("jp-Cell") || top.querySelector(".jp-Cell") !== null;
-      view.away(!cell);
       if (!cell) this.views.delete(view);
+      const others = [...this.views].some((other) => other !== view && other.key === view.key && !other.closed);
+      const kept = [...this.views].some((other) => other !== view && other.key === view.key);
+      view.away(!cell && !kept, others);
     }, AWAY_S * 1000));
   }
 
@@ -185,10 +196,23 @@ class FormView {
     this.place.replaceChildren(this.root);
     const widget = view.luminoWidget || view.pWidget;
     widget.constructor.attach(widget, this.root);
+    // a browser offers only the choices that match what is typed: an empty box offers all
+    this.root.addEventListener("focusin", ({ target }) => {
+      if (!target.list || !target.value) return;
+      target.dataset.rkBefore = target.placeholder = target.value;
+      target.value = "";
+    });
+    this.root.addEventListener("focusout", ({ target }) => {
+      if (target.list && !target.value && target.dataset.rkBefore) target.value = target.dataset.rkBefore;
+    });
   }
 
   away() { this.closed = true; }
-  receive() {}
+  receive(message) {
+    if (message.kind === "clip") clip(message.text);
+    // the run is below the fold of most screens
+    if (message.kind === "started") setTimeout(() => this.root.querySelector(".rk-live-place")?.scrollIntoView({ behavior: "smooth", block: "start" }), 300);
+  }
   reached() { this.root.classList.remove("rk-lost"); }
   answered() {}
   unanswered() {}

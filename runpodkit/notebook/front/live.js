@@ -27,9 +27,10 @@ class RunView {
     this.hub.say({ kind: "open", key: this.key });
   }
 
-  away(gone) {
+  // Out of the page, maybe for good; other views of the run may still need its news.
+  away(gone, others) {
     this.closed = true;
-    this.hub.say({ kind: "close", key: this.key, gone });
+    if (!others) this.hub.say({ kind: "close", key: this.key, gone });
     if (gone) for (const url of this.thumbs.values()) URL.revokeObjectURL(url);
     if (gone) this.thumbs.clear();
   }
