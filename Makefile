@@ -15,11 +15,11 @@ endif
 # No setting of the person who runs the tests may reach them: a test must never cost money.
 UNSET := $(shell env | grep -Eo '^(RUNPOD[A-Z_]*|YANDEX_[A-Z_]*|S3_[A-Z_]*|REDIS_URL)=' | sed 's/^/-u /; s/=$$//')
 
-.PHONY: help venv demo test unit notebooks lint lock clean
+.PHONY: help venv demo test test-live unit notebooks lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
 
 venv: $(STAMP)  ## make .venv with everything in it
 
@@ -58,8 +58,19 @@ notebooks: venv
 	for home in fresh warm; do \
 	    echo "notebooks, $$home RUNPODKIT_HOME"; \
 	    run $(BIN)/pytest -c pyproject.toml --rootdir "$$box" -p nbval.plugin \
-	        --nbval --nbval-current-env --nbval-cell-timeout 120 "$$box/notebooks" || exit; \
+	        --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-sanitize-with notebooks/sanitize.cfg \
+	        "$$box/notebooks" || exit; \
 	done
+
+# With a home of its own: names of runs are free, and nothing that was paid for before is reused.
+test-live: venv  ## with RUNPOD_URL and RUNPOD_API_KEY: live tests, notebooks 01 to 05 with short axes, $1 at most
+	@[ -n "$$RUNPOD_URL" ] || { echo "RUNPOD_URL is not set: this would only try the simulator; make test does that" >&2; exit 1; }
+	$(BIN)/pytest tests/live $(ARGS)
+	@box=$$(mktemp -d) || exit 1; export RUNPODKIT_HOME="$$box/home" RUNPODKIT_USD_PER_DAY="$${RUNPODKIT_USD_PER_DAY:-1}"; \
+	trap '$(BIN)/runpodkit stack down >/dev/null; rm -rf "$$box"' EXIT; trap 'exit 130' INT TERM; \
+	$(BIN)/python notebooks/shorten.py "$$box" notebooks/0[1-5]*.ipynb && \
+	$(BIN)/pytest -c pyproject.toml --rootdir "$$box" -p nbval.plugin --nbval-lax --nbval-current-env \
+	    --nbval-cell-timeout 900 --nbval-sanitize-with notebooks/sanitize.cfg "$$box"
 
 lint: venv  ## style, types and the direction of imports
 	$(BIN)/ruff check .

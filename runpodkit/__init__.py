@@ -72,5 +72,11 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext runpodkit`: `%%sweep` and `%nested_loops`."""
+    magics = import_module("runpodkit.notebook.magics")
+    ipython.register_magics(magics.RunpodkitMagics)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

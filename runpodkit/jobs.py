@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from runpodkit.errors import JobCancelledError, JobFailedError, JobTimedOutError, ProtocolError
+from runpodkit.reprs import cut, facts_html
 
 JOB_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 """What a job id must match in full before it enters a URL or a Redis key."""
@@ -65,6 +66,15 @@ class Job:
     worker_id: str | None = None
     retries: int = 0
     wire_status: str = ""
+
+    def __repr__(self) -> str:
+        return f"Job {self.status}{f': {cut(self.error, 200)}' if self.error else ''}"
+
+    def _repr_html_(self) -> str:
+        facts = {"status": str(self.status), **({"error": cut(self.error, 1000)} if self.error else {})}
+        if isinstance(self.output, Mapping):
+            facts["output"] = cut(", ".join(map(str, self.output)), 200)
+        return facts_html("Job", facts)
 
     @classmethod
     def from_wire(cls, answer: bytes | str | Mapping[str, Any]) -> Job:

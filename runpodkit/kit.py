@@ -30,6 +30,7 @@ from runpodkit.endpoint.keys import trial_key
 from runpodkit.endpoints import NamedEndpoint, address_of, endpoints_file, named_endpoints, settings_of
 from runpodkit.errors import ConfigError, JobFailedError, RunConflictError, RunHeldError, RunpodkitError, StoreError
 from runpodkit.params import ImageParams
+from runpodkit.reprs import facts_html
 from runpodkit.runs import checks
 from runpodkit.runs.checks import Check
 from runpodkit.runs.clocks import steady_clock
@@ -569,6 +570,11 @@ class Kit:
 
     def __repr__(self) -> str:
         return f"Kit: {self.line}"
+
+    def _repr_html_(self) -> str:
+        endpoint = STAND_IN if self.stands_in else self.address.endpoint_id
+        store = {"dialect": self.dialect.name, "store": self.store.describe}
+        return facts_html("Kit", {"endpoint": endpoint, **store}, self.simulated)
 
     async def _close(self) -> None:
         """Close connections; the stack and running runs go on."""

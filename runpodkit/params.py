@@ -8,12 +8,15 @@ which defaults it really has too: the ones here are those of the `native` dialec
 from __future__ import annotations
 
 import base64
+import difflib
 import io
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from runpodkit.reprs import facts_html
 
 RANDOM_SEED = -1
 MAX_SEED = 2**32 - 1
@@ -73,6 +76,17 @@ class ImageParams(BaseModel):
         300, ge=1, le=86_400, description="Seconds of our patience once a worker has the job; not part of the picture."
     )
 
+    def __repr__(self) -> str:
+        return f"ImageParams({', '.join(f'{name}={value}' for name, value in self._given().items())})"
+
+    def _repr_html_(self) -> str:
+        return facts_html("ImageParams", self._given())
+
+    def _given(self) -> dict[str, str]:
+        """What was set, short enough for one line."""
+        names = [name for name in ImageParams.model_fields if name in self.model_fields_set]
+        return {name: _short(getattr(self, name)) for name in names}
+
     def with_values(self, values: Mapping[str, Any]) -> ImageParams:
         """These parameters with some replaced, validated; what was set stays marked as set.
 
@@ -91,8 +105,9 @@ def explain(error: ValidationError) -> str:
         if item["type"] == "missing":
             problems.append(f"{name} is required")
         elif item["type"] == "extra_forbidden":
-            known = ", ".join(ImageParams.model_fields)
-            problems.append(f"{name} is not a parameter; known: {known}")
+            near = difflib.get_close_matches(name, ImageParams.model_fields, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(ImageParams.model_fields)}"
+            problems.append(f"{name} is not a parameter; {hint}")
         else:
             problems.append(f"{name}={_short(item['input'])}: {item['msg'][0].lower()}{item['msg'][1:]}")
     return "; ".join(problems)

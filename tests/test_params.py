@@ -100,7 +100,8 @@ def test_parameters_are_frozen():
 
 
 def test_a_misspelt_name_is_an_error_that_lists_the_names():
-    assert problem(stepps=5).startswith("stepps is not a parameter; known: user_prompt, negative_prompt, ")
+    assert problem(stepps=5) == "stepps is not a parameter; did you mean steps?"
+    assert problem(frog=5).startswith("frog is not a parameter; known: user_prompt, negative_prompt, ")
 
 
 def test_a_missing_prompt_is_said_so():

@@ -24,6 +24,7 @@ from runpodkit.endpoint.transport import TIMEOUT_S, Limiter, Transport
 from runpodkit.errors import NotFoundError, ProtocolError, RunpodkitError, WaitTimeoutError
 from runpodkit.jobs import JOB_ID, Health, Job, JobStatus, read_object, read_stream
 from runpodkit.logs import hide, runpod_log
+from runpodkit.reprs import facts_html
 from runpodkit.settings import normal_url
 
 QUEUE_PATIENCE_S, HEALTH_S = 10.0, 30.0
@@ -314,6 +315,9 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"Endpoint {self.endpoint_id}"
+
+    def _repr_html_(self) -> str:
+        return facts_html(f"Endpoint {self.endpoint_id}", {})
 
     async def _of_job(self, method: str, path: str, job_id: str, **kwargs: Any) -> bytes:
         """An operation on a job: a 404 then means that the job is unknown."""

@@ -23,10 +23,10 @@ from runpodkit.notebook.code import picture_code
 from runpodkit.notebook.fields import Field
 from runpodkit.notebook.hub import hub, show_form, widgets
 from runpodkit.notebook.result import Result, box, head
-from runpodkit.notebook.twin import facts_html
 from runpodkit.notebook.wording import in_words
 from runpodkit.params import MAX_SEED, RANDOM_SEED, ImageParams
 from runpodkit.prompts import PRESETS
+from runpodkit.reprs import facts_html
 
 if TYPE_CHECKING:
     from runpodkit.kit import Kit
@@ -289,7 +289,7 @@ class ParamsForm:
     def html(self) -> str:
         """Its static twin: what it asks for, and the picture that came last."""
         values = {name: str(value) for name, value in self._values()[0].items() if value not in (None, "")}
-        return facts_html("One picture", self._kit.simulated, values) + self.result.html()
+        return facts_html("One picture", values, self._kit.simulated) + self.result.html()
 
     def _ipython_display_(self) -> None:
         self._key, self._refresh = show_form(self.widget, self.html, repr(self))

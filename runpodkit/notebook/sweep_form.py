@@ -23,9 +23,9 @@ from runpodkit.notebook.forms import MAIN, fields_of
 from runpodkit.notebook.hub import hub, show_form, widgets
 from runpodkit.notebook.live import view_of
 from runpodkit.notebook.result import box, head
-from runpodkit.notebook.twin import facts_html
 from runpodkit.notebook.wording import in_words
 from runpodkit.params import ImageParams
+from runpodkit.reprs import facts_html
 from runpodkit.runs.run import Run
 from runpodkit.sweeps.sweep import VARY, Sweep
 
@@ -312,7 +312,7 @@ class SweepForm:
         """Its static twin: the sweep as code, and the run."""
         plan, _ = self._read()
         facts = {"sweep": sweep_code(plan), "trials": f"{len(plan):,}"} if plan else {"sweep": "not filled in"}
-        return facts_html("A sweep", self._kit.simulated, facts) + self._run_html
+        return facts_html("A sweep", facts, self._kit.simulated) + self._run_html
 
     def _ipython_display_(self) -> None:
         self._key, self._refresh = show_form(self.widget, self.html, repr(self))

@@ -8,10 +8,11 @@ execution to the next: no address, time or random id.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
+from runpodkit.reprs import badge
 from runpodkit.runs.layout import grid_of, shown, value_of
 from runpodkit.runs.ledger import RunStatus
 from runpodkit.runs.records import Record
@@ -23,24 +24,6 @@ PICTURED = 100
 WIDTH, MOST_BYTES = 1100, 180_000
 """Of that picture: a notebook with several runs stays small."""
 CELL_PX = 160
-_BADGE = "font-size:11px;letter-spacing:.08em;padding:1px 9px;border-radius:99px;border:1px solid;font-weight:600;"
-_SIMULATOR, _LIVE = "color:#9a6700;background:#fff6dc;", "color:#b42318;background:#feeceb;"
-
-
-def badge(simulated: bool) -> str:
-    """LIVE or SIMULATOR, as every view shows it."""
-    return f'<span style="{_BADGE}{_SIMULATOR if simulated else _LIVE}">{"SIMULATOR" if simulated else "LIVE"}</span>'
-
-
-def facts_html(title: str, simulated: bool | None, facts: Mapping[str, str]) -> str:
-    """A title and a list of what is known, all of it escaped."""
-    lines = "".join(
-        f'<tr><td style="text-align:left;color:#777;padding:0 1em 0 0;vertical-align:top">{escape(name)}</td>'
-        f'<td style="text-align:left;white-space:pre-wrap">{escape(words)}</td></tr>'
-        for name, words in facts.items()
-    )
-    mark = "" if simulated is None else f" {badge(simulated)}"
-    return f"<div><div><b>{escape(title)}</b>{mark}</div><table>{lines}</table></div>"
 
 
 def image_html(jpeg: bytes, alt: str) -> str:

@@ -21,6 +21,7 @@ from runpodkit.endpoint.limits import AIR, per_10_s
 from runpodkit.errors import LedgerError, RunpodkitError, StoreError
 from runpodkit.logs import batch_log
 from runpodkit.runs.ledger import Beat, FencedError, Lease
+from runpodkit.runs.money import dollars
 from runpodkit.runs.records import record_of, write_batch, write_head
 from runpodkit.runs.rows import BATCH_SIZE, Row, RunHead, RunState, TrialState
 from runpodkit.runs.stock import Stock
@@ -495,7 +496,7 @@ class Driver:
             spent = before + self._unheard_cost
             jobs = int((cap - spent) / expected + 1e-9) if expected else LARGEST if spent < cap else 0
             if jobs < 1 and not self._tasks and any(batch.todo for batch in self._batches.values()):
-                told = f"${spent:.4f} of ${cap:g} spent, the next picture costs about ${expected:.4f}"
+                told = f"${spent:.4f} of ${dollars(cap)} spent, the next picture costs about ${expected:.4f}"
                 await self._hold_surely(f"{name}: {told}; {cure}")
             most = min(most, jobs)
         return max(0, most)

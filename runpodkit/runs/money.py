@@ -6,6 +6,7 @@ and is called an estimate; unknown stays unknown and is never shown as 0.
 
 from __future__ import annotations
 
+import math
 import statistics
 import tomllib
 from collections.abc import Sequence
@@ -142,7 +143,9 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 def dollars(usd: float) -> str:
     """An amount in USD without its sign: cents from a dollar on, two digits that count below."""
-    return f"{usd:.2f}" if usd >= 1 or usd == 0 else f"{usd:.2g}"
+    if usd >= 1 or usd == 0:
+        return f"{usd:.2f}"
+    return f"{usd:.{1 - math.floor(math.log10(usd))}f}".rstrip("0")
 
 
 def spoken(seconds: float) -> str:

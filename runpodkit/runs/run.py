@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from runpodkit.images.grids import Grid
+    from runpodkit.runs.comparison import Comparison
     from runpodkit.runs.picture import Picture
 
 LOOK_S = 0.25
@@ -386,16 +387,20 @@ class Run:
             title=title,
         )
 
-    def compare(self, axis: str, baseline: Any = None) -> pd.DataFrame:
+    def compare(self, axis: str, baseline: Any = None) -> Comparison:
         """What an axis changes: pairs of trials that are equal in everything else, against `baseline`.
 
         Returns:
-            A row per value: number of pairs, mean pixel distance in [0, 1] (mean absolute
-            difference of thumbnails), mean execution time in s and cost in USD.
+            `.table` has a row per value: number of pairs, mean pixel distance in [0, 1] (mean
+            absolute difference of thumbnails), mean execution time in s and cost in USD;
+            `.picture` shows the pairs that differ most.
+
+        Raises:
+            ValueError: no such axis, or `baseline` is none of its values.
         """
         from runpodkit.runs.comparison import compare
 
-        return compare(self.records(), self._store, axis, baseline)
+        return compare(self.records(), self._store.get, axis, baseline)
 
     def failures(self) -> pd.DataFrame:
         """Failed trials by cause: how many, and one of them."""

@@ -16,7 +16,7 @@ from runpodkit.runs.ledger import RunStatus
 from runpodkit.runs.rows import RunHead, RunState, TrialState
 
 _METER = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
-_BESIDE = "{n_fmt} of {total_fmt} pictures [{elapsed}<{remaining}{postfix}]"
+_BESIDE = "{n_fmt} of {total_fmt} done [{elapsed}<{remaining}{postfix}]"
 
 
 class Progress:
@@ -45,7 +45,7 @@ class Progress:
             words.append(f"${status.cost_usd:.4f} {'simulated' if self._simulated else 'so far'}")
         if status.state is not RunState.RUNNING and not status.is_over:
             words.append(str(status.state))
-        self._bar.n = made + failed
+        self._bar.n, self._bar.made = made + failed, made
         self._bar.set_postfix_str(", ".join(words))
         if status.reason and status.reason != self._last_reason and status.state is RunState.HELD:
             cure = (
@@ -76,6 +76,7 @@ class CellBar(tqdm):  # type: ignore[type-arg]
 
     def __init__(self, **about: Any) -> None:
         self._output: Any = None
+        self.made = 0
         super().__init__(gui=True, **about)
         if not self.disable:
             self.display()
@@ -97,7 +98,7 @@ class CellBar(tqdm):  # type: ignore[type-arg]
         if self.disable:
             return
         about = self.format_dict
-        words = [f"{about['n']} of {about['total']} pictures"]
+        words = [f"{self.made} of {about['total']} pictures"]
         words += [f"in {tqdm.format_interval(about['elapsed'])}"] if about["elapsed"] >= 1 else []
         line = f"{about['prefix']}: {' '.join(words)}{', ' + about['postfix'] if about['postfix'] else ''}"
         self._draw(line, f"<div>{escape(line)}</div>")

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from runpodkit.params import RANDOM_SEED, ImageParams, explain
+from runpodkit.reprs import cut, facts_html
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA, as_list, canonical, is_number, read_axis, repeated
 
 MAX_TRIALS = 100_000
@@ -248,8 +249,15 @@ class Sweep:
         count = len(self)
         sign = " × " if self._mode == "grid" else " with "
         sizes = sign.join(f"{len(values)} {name}" for name, values in self._axes.items())
-        prompt = _cut(self._base.user_prompt, 40)
+        prompt = cut(self._base.user_prompt, 40)
         return f"<Sweep {prompt!r}: {count:,} trial{'' if count == 1 else 's'}{f' = {sizes}' if sizes else ''}>"
+
+    def _repr_html_(self) -> str:
+        axes = {name: cut(", ".join(str(value) for value in values), 200) for name, values in self._axes.items()}
+        shared = {name: cut(str(value), 200) for name, value in self._own().items()}
+        count = f"{len(self):,} trial{'' if len(self) == 1 else 's'}"
+        how = f" = {' × '.join(str(len(values)) for values in self._axes.values())}" if len(axes) > 1 else ""
+        return facts_html(f"Sweep, {count}{how if self._mode == 'grid' else ', zipped'}", {**shared, **axes})
 
     def _own(self) -> dict[str, Any]:
         """The base as a plan has it: what was set, and no prompt where it is an axis."""
@@ -266,7 +274,7 @@ class Sweep:
         return int.from_bytes(digest[:4], "big")
 
     def _parts(self) -> dict[str, str]:
-        parts = {name: _cut(repr(value), 60) for name, value in self._own().items()}
+        parts = {name: cut(repr(value), 60) for name, value in self._own().items()}
         for axis, values in self._axes.items():
             shown = ", ".join(repr(value) for value in values)
             parts[axis] = f"[{shown}]" if len(shown) <= 80 else f"[{len(values)} values: {shown[:60]}…]"
@@ -407,8 +415,3 @@ def _slug(text: str, length: int) -> str:
     if len(slug) <= length:
         return slug
     return (slug[: length + 1].rpartition("-")[0] or slug[:length]).strip("-")
-
-
-def _cut(text: str, length: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -104,7 +104,7 @@ def test_a_run_has_a_record_a_row_and_a_cell_for_each_trial(kit: Kit, tmp_path: 
     assert table[["queue_delay_s", "execution_time_s", "cost_usd", "image"]].notna().all(axis=None)
     pd.testing.assert_frame_equal(read_csv(tmp_path / "four.csv"), table)
     assert repr(run.grid()) == "Grid 2 × 2, 4 pictures"
-    assert list(run.compare("sampler_name", baseline="Euler")["pairs"]) == [2, 2]
+    assert list(run.compare("sampler_name", baseline="Euler").table["pairs"]) == [2, 2]
     assert [picture.params.steps for picture in run.pictures(sampler_name="Heun")] == [2, 3]
     assert run.failures().empty
 
