@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import hashlib
 import secrets
+import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
@@ -48,6 +49,7 @@ from runpodkit.runs.records import read_head, write_head
 from runpodkit.runs.rows import RunHead, RunState, TrialState
 from runpodkit.runs.run import Run, opened
 from runpodkit.runs.trials import Tools
+from runpodkit.runs.watch import in_notebook
 from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings
 from runpodkit.simulator import MODEL_VERSION, SAMPLERS, SCHEDULERS
 from runpodkit.storage import Store, open_store
@@ -671,6 +673,8 @@ def connect(
         ConfigError: a setting is missing or contradicts another; the message says what to set.
         StackError: a stand-in cannot be started; the message says how to get one.
     """
+    if in_notebook():
+        threading.Thread(target=_load_forms, name="runpodkit warm-up", daemon=True).start()
     settings = settings or Settings.load()
     if dialect:
         settings = settings.with_dialect(dialect)
@@ -704,6 +708,12 @@ def connect(
                 "`celery -A runpodkit.tasks worker --loglevel=info --concurrency=2`, or connect(start_worker=True)"
             )
     return kit
+
+
+def _load_forms() -> None:
+    """While the parts are put together, a notebook's first form gets its half second of imports done."""
+    with contextlib.suppress(ConfigError):  # without the `lab` extra there are no forms
+        import runpodkit.notebook.forms  # noqa: F401
 
 
 def open_run(where: str | Path) -> Run:

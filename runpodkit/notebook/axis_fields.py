@@ -23,14 +23,23 @@ class AxisField:
 
     def __init__(self, field: Field) -> None:
         self.field, self.name = field, field.name
-        self.vary = widgets.ToggleButton(description="vary", tooltip="Give several values: an axis of the sweep")
-        about: dict[str, Any] = {"description": field.control.description, "placeholder": self._hint()}
-        self.text = widgets.Textarea(rows=3, **about) if self.name in PROMPTS else widgets.Text(**about)
+        looks = field.looks
+        varying = "Give several values: an axis of the sweep"
+        self.vary = widgets.ToggleButton(description="vary", tooltip=varying, **looks.of(widgets.ToggleButton))
+        kind: Any = widgets.Textarea if self.name in PROMPTS else widgets.Text
+        self.text = kind(
+            description=field.control.description,
+            placeholder=self._hint(),
+            **({"rows": 3} if kind is widgets.Textarea else {}),
+            **looks.of(kind),
+        )
         self.text.add_class("rk-control")
-        self.all = widgets.Button(description="all", tooltip=f"All {len(field.choices)} of them")
+        self.all = widgets.Button(
+            description="all", tooltip=f"All {len(field.choices)} of them", **looks.of(widgets.Button)
+        )
         self._fixed = field.row.children[:-1]
         self._varied = (self.text, *([self.all] if field.choices else []))
-        self.row = widgets.HBox([field.row, *([self.vary] if self.can_vary else [])])
+        self.row = widgets.HBox([field.row, *([self.vary] if self.can_vary else [])], **looks.of(widgets.HBox))
         self.row.add_class("rk-axis")
         self.vary.observe(self._switched, "value")
         self.all.on_click(lambda _: setattr(self.text, "value", as_text(field.choices)))

@@ -26,11 +26,35 @@ SLIDER_PLACES = 200
 _NUMBERS = ("integer", "number")
 
 
+class Looks:
+    """Models that widgets share: each has two of its own otherwise, and a page takes time for each of them."""
+
+    def __init__(self) -> None:
+        self._layout = widgets.Layout()
+        self._styles: dict[Any, Any] = {}
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        """Layout and style for a widget of this class."""
+        trait = kind.class_traits().get("style")
+        if trait is None:
+            return {"layout": self._layout}
+        if trait.klass not in self._styles:
+            self._styles[trait.klass] = trait.klass()
+        return {"layout": self._layout, "style": self._styles[trait.klass]}
+
+
 class Field:
     """A labelled control, its help, and what is wrong with its value."""
 
     def __init__(
-        self, name: str, schema: Mapping[str, Any], default: Any, *, choices: Sequence[str] = (), placeholder: str = ""
+        self,
+        name: str,
+        schema: Mapping[str, Any],
+        default: Any,
+        *,
+        choices: Sequence[str] = (),
+        placeholder: str = "",
+        looks: Looks | None = None,
     ) -> None:
         """Build the control that fits.
 
@@ -39,7 +63,9 @@ class Field:
             default: The value to begin with; None leaves the field unset.
             choices: The values to choose from, where they are known.
             placeholder: Shown in an empty text.
+            looks: What the widgets of a form share.
         """
+        self.looks = looks or Looks()
         self.name, self._default = name, default
         self.schema, self.optional = _without_null(schema)
         self.kind = _kind(self.schema)
@@ -54,12 +80,12 @@ class Field:
             self.control.placeholder = placeholder
         self.slider = self._slider()
         self.unset = widgets.Checkbox(
-            value=default is None, description="leave unset", indent=False, layout={"width": "max-content"}
+            value=default is None, description="leave unset", indent=False, **self.looks.of(widgets.Checkbox)
         )
-        self.note = widgets.HTML()
+        self.note = widgets.HTML(**self.looks.of(widgets.HTML))
         self.note.add_class("rk-note")
         self._links()
-        self.row = widgets.VBox([*self._shown(), self.note])
+        self.row = widgets.VBox([*self._shown(), self.note], **self.looks.of(widgets.VBox))
         self.row.add_class("rk-field")
         self.show(None)
 
@@ -117,19 +143,26 @@ class Field:
 
     def _control(self, default: Any, choices: Sequence[str]) -> Any:
         about: dict[str, Any] = {"description": self.name.replace("_", " ").capitalize()}
+        kind: Any = widgets.Text
         if choices:
-            return widgets.Combobox(options=choices, value=default or "", continuous_update=False, **about)
-        if self.kind == "boolean":
-            return widgets.Checkbox(value=bool(default), indent=False, **about)
-        if self.kind in _NUMBERS:
+            kind = widgets.Combobox
+            about |= {"options": choices, "value": default or "", "continuous_update": False}
+        elif self.kind == "boolean":
+            kind = widgets.Checkbox
+            about |= {"value": bool(default), "indent": False}
+        elif self.kind in _NUMBERS:
+            kind = widgets.IntText if self.kind == "integer" else widgets.FloatText
             least = self.schema.get("minimum", 0)
-            number = widgets.IntText if self.kind == "integer" else widgets.FloatText
-            return number(value=least if default is None else default, step=self._step(), **about)
-        if self.kind == "json":
-            return widgets.Textarea(value=json.dumps(default) if default else "", placeholder="{ }", rows=2, **about)
-        long = self.schema.get("maxLength", 0) > LONG_TEXT
-        area: dict[str, Any] = {"rows": 3} if long else {}
-        return (widgets.Textarea if long else widgets.Text)(value=default or "", **area, **about)
+            about |= {"value": least if default is None else default, "step": self._step()}
+        elif self.kind == "json":
+            kind = widgets.Textarea
+            about |= {"value": json.dumps(default) if default else "", "placeholder": "{ }", "rows": 2}
+        elif self.schema.get("maxLength", 0) > LONG_TEXT:
+            kind = widgets.Textarea
+            about |= {"value": default or "", "rows": 3}
+        else:
+            about["value"] = default or ""
+        return kind(**about, **self.looks.of(kind))
 
     def _step(self) -> float:
         if "multipleOf" in self.schema:
@@ -144,7 +177,9 @@ class Field:
             return None
         kind = widgets.IntSlider if self.kind == "integer" else widgets.FloatSlider
         value = min(max(self.control.value, low), high)
-        return kind(value=value, min=low, max=high, step=self._step(), readout=False, tooltip=self._help)
+        return kind(
+            value=value, min=low, max=high, step=self._step(), readout=False, tooltip=self._help, **self.looks.of(kind)
+        )
 
     def _links(self) -> None:
         def typed(_: Any) -> None:
@@ -168,7 +203,7 @@ class Field:
     def _shown(self) -> list[Any]:
         self.control.add_class("rk-control")
         line = [self.control, self.slider] if self.slider else [self.control]
-        row = widgets.HBox(line) if self.slider else self.control
+        row = widgets.HBox(line, **self.looks.of(widgets.VBox)) if self.slider else self.control
         return [row, self.unset] if self.optional else [row]
 
 

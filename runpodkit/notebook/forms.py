@@ -20,7 +20,7 @@ from runpodkit.blocking import CANCEL_PATIENCE_S, shared_loop
 from runpodkit.errors import RunpodkitError
 from runpodkit.images.metadata import read_metadata
 from runpodkit.notebook.code import picture_code
-from runpodkit.notebook.fields import Field
+from runpodkit.notebook.fields import Field, Looks
 from runpodkit.notebook.hub import hub, show_form, widgets
 from runpodkit.notebook.result import Result, box, head
 from runpodkit.notebook.wording import in_words
@@ -56,19 +56,29 @@ class ParamsForm:
             draw_seed: What the dice gives.
         """
         self._kit, self._draw_seed = kit, draw_seed
-        self.fields = fields_of(kit)
+        self._looks = looks = Looks()
+        self.fields = fields_of(kit, looks)
         self._defaults = {name: field.value for name, field in self.fields.items()}
         self._touched: set[str] = set()
-        self.dice = widgets.Button(icon="dice", tooltip="Draw a seed", description="Draw")
-        self.lock = widgets.ToggleButton(icon="lock", description="Keep", tooltip="Keep the seed of the last picture")
+        self.dice = widgets.Button(icon="dice", tooltip="Draw a seed", description="Draw", **looks.of(widgets.Button))
+        self.lock = widgets.ToggleButton(
+            icon="lock",
+            description="Keep",
+            tooltip="Keep the seed of the last picture",
+            **looks.of(widgets.ToggleButton),
+        )
         self.sizes = widgets.Dropdown(options=[("size …", None), *_sizes(self._defaults)], layout={"width": "150px"})
-        self.swap = widgets.Button(icon="exchange", description="Swap", tooltip="Swap width and height")
-        self.button = widgets.Button(description="Generate", button_style="primary")
+        self.swap = widgets.Button(
+            icon="exchange", description="Swap", tooltip="Swap width and height", **looks.of(widgets.Button)
+        )
+        self.button = widgets.Button(description="Generate", button_style="primary", **looks.of(widgets.Button))
         self.stop = widgets.Button(description="Cancel", layout={"display": "none"})
-        self.copy = widgets.Button(description="Copy as code", tooltip="A cell that makes the same picture")
-        self.said = widgets.HTML()
+        self.copy = widgets.Button(
+            description="Copy as code", tooltip="A cell that makes the same picture", **looks.of(widgets.Button)
+        )
+        self.said = widgets.HTML(**looks.of(widgets.HTML))
         self.said.add_class("rk-said")
-        self.result = Result()
+        self.result = Result(looks)
         self.widget = self._layout()
         self._listen()
         self._drawn: Picture | None = None
@@ -204,21 +214,30 @@ class ParamsForm:
         front = {name for line in lines for name in line}
         rows = [self._line(line) for line in lines if line]
         rest = [field.row for name, field in self.fields.items() if name not in front]
-        fold = widgets.Accordion([widgets.VBox(rest)], titles=("Advanced",)) if rest else None
-        go = box(widgets.HBox, [self.button, self.stop, self.copy, self.said], "rk-go")
-        left = box(widgets.VBox, [*rows, *([fold] if fold else []), go], "rk-fields")
+        fold = (
+            widgets.Accordion([widgets.VBox(rest, **self._looks.of(widgets.VBox))], titles=("Advanced",))
+            if rest
+            else None
+        )
+        go = box(widgets.HBox, [self.button, self.stop, self.copy, self.said], "rk-go", self._looks)
+        left = box(widgets.VBox, [*rows, *([fold] if fold else []), go], "rk-fields", self._looks)
         aside = f"{self._kit.endpoint_name} · {self._kit.dialect.name} dialect"
         top = widgets.HTML(head("One picture", self._kit.simulated, aside))
-        return box(widgets.VBox, [top, box(widgets.Box, [left, self.result.widget], "rk-body")], "rk-form")
+        return box(
+            widgets.VBox,
+            [top, box(widgets.Box, [left, self.result.widget], "rk-body", self._looks)],
+            "rk-form",
+            self._looks,
+        )
 
     def _line(self, names: list[str]) -> Any:
         rows = [self.fields[name].row for name in names]
         if names == ["seed"]:
-            return box(widgets.HBox, [*rows, self.dice, self.lock], "rk-seed")
+            return box(widgets.HBox, [*rows, self.dice, self.lock], "rk-seed", self._looks)
         if names == ["width", "height"]:
-            tools = box(widgets.HBox, [self.sizes, self.swap], "rk-sizes")
-            return box(widgets.VBox, [box(widgets.Box, rows, "rk-pair"), tools], "rk-size")
-        return rows[0] if len(rows) == 1 else box(widgets.Box, rows, "rk-pair")
+            tools = box(widgets.HBox, [self.sizes, self.swap], "rk-sizes", self._looks)
+            return box(widgets.VBox, [box(widgets.Box, rows, "rk-pair", self._looks), tools], "rk-size", self._looks)
+        return rows[0] if len(rows) == 1 else box(widgets.Box, rows, "rk-pair", self._looks)
 
     def _listen(self) -> None:
         for field in self.fields.values():
@@ -296,13 +315,15 @@ class ParamsForm:
         hub().fill_form = self.fill
 
 
-def fields_of(kit: Kit) -> dict[str, Field]:
+def fields_of(kit: Kit, looks: Looks) -> dict[str, Field]:
     """A field for each parameter that the kit's dialect takes, as the dialect begins."""
     dialect, choices = kit.dialect, kit.choices()
     starts = dialect.resolve(ImageParams(user_prompt="-")).model_dump() | {"user_prompt": ""}
     hints = {"user_prompt": "a lighthouse at dusk", "negative_prompt": PRESETS[dialect.preset].negative}
     return {
-        name: Field(name, schema, starts[name], choices=choices.get(name, ()), placeholder=hints.get(name, ""))
+        name: Field(
+            name, schema, starts[name], choices=choices.get(name, ()), placeholder=hints.get(name, ""), looks=looks
+        )
         for name, schema in ImageParams.model_json_schema()["properties"].items()
         if name in dialect.takes
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from runpodkit.images.thumbnails import thumbnail
+from runpodkit.notebook.fields import Looks
 from runpodkit.notebook.twin import image_html
 from runpodkit.notebook.wording import caption
 
@@ -26,12 +27,13 @@ WAITING = "The picture will be here."
 class Result:
     """The right half of a form."""
 
-    def __init__(self) -> None:
+    def __init__(self, looks: Looks) -> None:
         self.picture: Picture | None = None
         self.image = widgets.Image(format="jpeg", layout={"display": "none"})
-        self.about = widgets.HTML(f'<div class="rk-empty">{WAITING}</div>')
-        self.code = widgets.HTML()
-        self.widget = box(widgets.VBox, [self.image, self.about, self.code], "rk-result")
+        html = looks.of(widgets.HTML)
+        self.about = widgets.HTML(f'<div class="rk-empty">{WAITING}</div>', **html)
+        self.code = widgets.HTML(**html)
+        self.widget = box(widgets.VBox, [self.image, self.about, self.code], "rk-result", looks)
 
     def show(self, picture: Picture) -> None:
         self.picture = picture
@@ -51,9 +53,9 @@ class Result:
         return image_html(thumbnail(self.picture.bytes, TWIN_PX), repr(self.picture))
 
 
-def box(kind: Any, children: list[Any], name: str) -> Any:
+def box(kind: Any, children: list[Any], name: str, looks: Looks) -> Any:
     """A box of widgets with a class for the style sheet."""
-    made = kind(children)
+    made = kind(children, **looks.of(kind))
     made.add_class(name)
     return made
 

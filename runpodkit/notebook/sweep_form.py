@@ -19,6 +19,7 @@ from runpodkit.errors import RunpodkitError
 from runpodkit.images.metadata import read_metadata
 from runpodkit.notebook.axis_fields import AxisField
 from runpodkit.notebook.code import sweep_code
+from runpodkit.notebook.fields import Looks
 from runpodkit.notebook.forms import MAIN, fields_of
 from runpodkit.notebook.hub import hub, show_form, widgets
 from runpodkit.notebook.live import view_of
@@ -44,8 +45,9 @@ class SweepForm:
     def __init__(self, kit: Kit) -> None:
         """Build the form; shows and sends nothing."""
         self._kit = kit
+        self._looks = looks = Looks()
         self.run: Run | None = None
-        self.fields = {name: AxisField(field) for name, field in fields_of(kit).items()}
+        self.fields = {name: AxisField(field) for name, field in fields_of(kit, looks).items()}
         self._defaults = {name: one.field.value for name, one in self.fields.items()}
         self._order: list[str] = []
         self._touched: set[str] = set()
@@ -53,13 +55,14 @@ class SweepForm:
             options=[("grid", "grid"), ("zip", "zip")],
             tooltips=["every combination", "first with first, second with second"],
         )
-        self.count, self.cost = widgets.HTML(), widgets.HTML()
+        html, button = looks.of(widgets.HTML), looks.of(widgets.Button)
+        self.count, self.cost = widgets.HTML(**html), widgets.HTML(**html)
         self.name = widgets.Text(description="Name", placeholder="from prompt and axes")
         self.taken = widgets.Dropdown(description="If the name is taken", options=TAKEN)
         self.budget = widgets.Text(description="Budget in USD", placeholder="none")
-        self.button = widgets.Button(description="Run", button_style="primary", disabled=True)
-        self.copy = widgets.Button(description="Copy as code", tooltip="A cell that runs the same sweep")
-        self.said, self.code, self.live = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.button = widgets.Button(description="Run", button_style="primary", disabled=True, **button)
+        self.copy = widgets.Button(description="Copy as code", tooltip="A cell that runs the same sweep", **button)
+        self.said, self.code, self.live = (widgets.HTML(**html) for _ in range(3))
         self.said.add_class("rk-said")
         self.widget = self._layout()
         self._listen()
@@ -207,22 +210,32 @@ class SweepForm:
     def _layout(self) -> Any:
         lines = [name for line in MAIN for name in line if name in self.fields]
         rest = [one.row for name, one in self.fields.items() if name not in lines]
-        fold = widgets.Accordion([widgets.VBox(rest)], titles=("Advanced",)) if rest else None
-        left = box(widgets.VBox, [*(self.fields[name].row for name in lines), *([fold] if fold else [])], "rk-fields")
+        fold = (
+            widgets.Accordion([widgets.VBox(rest, **self._looks.of(widgets.VBox))], titles=("Advanced",))
+            if rest
+            else None
+        )
+        left = box(
+            widgets.VBox,
+            [*(self.fields[name].row for name in lines), *([fold] if fold else [])],
+            "rk-fields",
+            self._looks,
+        )
         for control in (self.name, self.taken, self.budget):
             control.add_class("rk-control")
-        mode = box(widgets.HBox, [widgets.HTML("<b>Combine as</b>"), self.mode], "rk-mode")
-        go = box(widgets.HBox, [self.button, self.copy], "rk-go")
+        mode = box(widgets.HBox, [widgets.HTML("<b>Combine as</b>"), self.mode], "rk-mode", self._looks)
+        go = box(widgets.HBox, [self.button, self.copy], "rk-go", self._looks)
         right = box(
             widgets.VBox,
             [self.count, self.cost, mode, self.name, self.taken, self.budget, go, self.said, self.code],
             "rk-plan",
+            self._looks,
         )
         aside = f"{self._kit.endpoint_name} · {self._kit.dialect.name} dialect"
         top = widgets.HTML(head("A sweep", self._kit.simulated, aside))
-        body = box(widgets.Box, [left, right], "rk-body")
+        body = box(widgets.Box, [left, right], "rk-body", self._looks)
         self.live.add_class("rk-live-place")
-        return box(widgets.VBox, [top, body, self.live], "rk-form")
+        return box(widgets.VBox, [top, body, self.live], "rk-form", self._looks)
 
     def _listen(self) -> None:
         for one in self.fields.values():

@@ -136,6 +136,8 @@ def _subtitle(sweep: Sweep, records: Sequence[Record]) -> str:
     if not {"width", "height"} & set(sweep.axes):
         words.append(f"{params.width}×{params.height}")
     for name, word in (("sampler_name", ""), ("steps", "steps "), ("cfg_scale", "cfg scale "), ("seed", "seed ")):
-        if name not in sweep.axes:
+        if name == "seed" and sweep.seed_varies:
+            words.append("another seed each")
+        elif name not in sweep.axes:
             words.append(f"{word}{shown(getattr(params, name))}")
     return " · ".join(words)

@@ -91,7 +91,7 @@ def test_a_notebook_has_one_bar_redrawn_in_place(saved: list[Any]) -> None:
 
     assert '<progress class="info" max="4" value="1"' in output.data["text/html"]
     assert "fox&lt;b&gt;" in output.data["text/html"]
-    assert output.data["text/plain"].startswith("fox<b>: 1 of 4 pictures [00:0")
+    assert output.data["text/plain"].startswith("fox<b>: 1 of 4 done [00:0")
 
 
 def test_a_closed_bar_leaves_a_sentence_in_the_notebook(saved: list[Any]) -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 import runpodkit as rk
+from runpodkit import stack
 from runpodkit.blocking import shared_loop
 from runpodkit.errors import LedgerError
-from runpodkit.kit import Kit
+from runpodkit.kit import Kit, connect
 from runpodkit.notebook import hub as hubs
 from runpodkit.notebook.live import LiveRun, place_of
 from runpodkit.runs.run import Run
+from runpodkit.settings import Settings
 
 HOSTILE = "<script>window.taken=1</script> \"quoted\" 'too' 🦊 \u202ertl "
 
@@ -157,6 +162,68 @@ def test_redis_that_is_away_is_told_and_it_comes_back_by_itself(
     page.told.clear()
     page.ask(view, "open")
     assert page.wait("run")["status"]["done"] == 6
+
+
+def test_a_redis_that_is_killed_under_a_view_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Page
+) -> None:
+    monkeypatch.setenv("RUNPODKIT_HOME", str(tmp_path / "home"))
+    kit = connect(quiet=True)
+    try:
+        sweep = small("a fox that outlives redis", width=832, height=1216, steps=[100, 150], seed=range(30))
+        view = page.show(kit.submit(sweep, name="outlives", window=8))
+        page.ask(view, "open")
+        page.wait("run")
+        (pid,) = [part.pid for part in stack.status(kit.settings) if part.name == "Redis"]
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+
+        assert "comes back by itself" in page.wait("trouble")["text"]
+        done = max((news["status"]["done"] for news in page.heard("news")), default=0)
+        page.told.clear()
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline:
+            if any(news["status"]["done"] > done for news in page.heard("news")):
+                break
+            time.sleep(0.1)
+        assert any(news["status"]["done"] > done for news in page.heard("news"))
+        view.run.cancel()
+    finally:
+        page.hub._views.clear()
+        kit.close()
+        stack.down(Settings.load(tmp_path, RUNPODKIT_HOME=tmp_path / "home"))
+
+
+def test_two_kernels_see_the_same_run_and_both_may_steer_it(kit: Kit, page: Page) -> None:
+    other = Page()
+    sweep = small("a fox of two kernels", width=832, height=1216, steps=[100, 150], seed=range(30))
+    run = kit.submit(sweep, name="two-kernels", fresh=True, window=8)
+    mine, theirs = page.show(run), other.show(kit.open_run(run.name))
+    page.ask(mine, "open")
+    other.ask(theirs, "open")
+    page.wait("run")
+    other.wait("run")
+
+    other.ask(theirs, "do", action="pause")
+    page.wait_state("PAUSED")
+    page.ask(mine, "do", action="cancel")
+    other.wait_state("CANCELLED")
+    other.hub._views.clear()
+
+
+def test_a_picture_of_one_pixel_width_is_shown_as_any_other(kit: Kit, page: Page) -> None:
+    run = kit.submit(small("a thin fox", steps=1), name="thin", fresh=True).wait()
+    thin = io.BytesIO()
+    Image.new("RGB", (1, 4096), "red").save(thin, "PNG")
+    key = run.records()[0].images[0].key
+    kit.store.put(key, thin.getvalue(), "image/png")
+    view = page.show(run)
+    page.ask(view, "open")
+    page.wait("run")
+
+    page.ask(view, "thumbs", numbers=[0])
+    assert page.wait("thumbs")["numbers"] == [0]
+    assert view.output(run.status(), run.records())["text/html"].count("<img") == 1
 
 
 def test_a_run_that_was_deleted_under_a_view_is_told(kit: Kit, page: Page) -> None:
