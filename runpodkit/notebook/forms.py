@@ -10,19 +10,18 @@ import asyncio
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from runpodkit.blocking import CANCEL_PATIENCE_S, shared_loop
-from runpodkit.errors import RunpodkitError
 from runpodkit.images.metadata import read_metadata
 from runpodkit.notebook.code import picture_code
 from runpodkit.notebook.fields import Field, Looks
-from runpodkit.notebook.hub import hub, show_form, widgets
+from runpodkit.notebook.hub import widgets
 from runpodkit.notebook.result import Result, box, head
+from runpodkit.notebook.shell import FormShell
 from runpodkit.notebook.wording import in_words
 from runpodkit.params import MAX_SEED, RANDOM_SEED, ImageParams
 from runpodkit.prompts import PRESETS
@@ -45,8 +44,10 @@ SIZES = ((512, 512), (768, 768), (1024, 1024), (832, 1216), (1216, 832), (768, 1
 """Width and height in pixels, in proportions that models are trained on."""
 
 
-class ParamsForm:
+class ParamsForm(FormShell):
     """A form for one picture.  `form.params` is what it asks for, `form.picture` what came last."""
+
+    what = "one picture"
 
     def __init__(self, kit: Kit, *, draw_seed: Callable[[], int] = lambda: secrets.randbelow(MAX_SEED + 1)) -> None:
         """Build the form; shows and sends nothing.
@@ -55,8 +56,8 @@ class ParamsForm:
             kit: What Generate draws with.
             draw_seed: What the dice gives.
         """
-        self._kit, self._draw_seed = kit, draw_seed
-        self._looks = looks = Looks()
+        super().__init__(kit)
+        self._draw_seed, looks = draw_seed, self._looks
         self.fields = fields_of(kit, looks)
         self._defaults = {name: field.value for name, field in self.fields.items()}
         self._touched: set[str] = set()
@@ -76,16 +77,12 @@ class ParamsForm:
         self.copy = widgets.Button(
             description="Copy as code", tooltip="A cell that makes the same picture", **looks.of(widgets.Button)
         )
-        self.said = widgets.HTML(**looks.of(widgets.HTML))
-        self.said.add_class("rk-said")
-        self.result = Result(looks)
+        self.result = Result(looks, self.code)
         self.widget = self._layout()
         self._listen()
         self._drawn: Picture | None = None
         self._ended = threading.Event()
         self._task: asyncio.Task[None] | None = None
-        self._key = ""
-        self._refresh: Callable[[], None] = _nothing
 
     @property
     def picture(self) -> Picture | None:
@@ -176,18 +173,15 @@ class ParamsForm:
         try:
             picture = await self._kit.agenerate(asked.pop("user_prompt"), **asked)
             await asyncio.to_thread(self.result.show, picture)
-            self._drawn = picture
+            self._drawn, self.code.value = picture, ""
             if self.lock.value and "seed" in self.fields and self.fields["seed"].value == RANDOM_SEED:
                 self.fields["seed"].value = picture.seed
             self._say("")
             await asyncio.to_thread(self._refresh)
         except asyncio.CancelledError:
             self._say("Cancelled, and its job with it.")
-        except (RunpodkitError, ValueError) as exc:
-            self._say(str(exc), wrong=True)
         except Exception as exc:
-            self._say(f"{type(exc).__name__}: {exc}", wrong=True)
-            raise
+            self._say_why(exc)
         finally:
             self._task = None
             self._look_busy(False)
@@ -281,10 +275,7 @@ class ParamsForm:
             code = picture_code(self.params)
         except ValueError as exc:
             return self._say(str(exc), wrong=True)
-        self.result.show_code(code)
-        if self._key:
-            hub().say({"kind": "clip", "key": self._key, "text": code})
-        self._say("Copied: a cell that makes the same picture.")
+        self._offer(code, "Copied: a cell that makes the same picture.")
 
     def _show_problems(self) -> Mapping[str, str]:
         """Problems at their fields, those that nobody has touched yet left in peace."""
@@ -293,26 +284,16 @@ class ParamsForm:
             field.show(problems.get(name) if name in self._touched else None)
         return problems
 
-    def _say(self, text: str, *, wrong: bool = False) -> None:
-        self.said.value = f'<span class="{"rk-wrong" if wrong else ""}" role="status">{escape(text)}</span>'
-
     def _look_busy(self, busy: bool) -> None:
         self.button.disabled, self.stop.layout.display = busy, "" if busy else "none"
         self.button.description, self.button.icon = ("Drawing…", "spinner spin") if busy else ("Generate", "")
         if busy:
             self._say("")
 
-    def __repr__(self) -> str:
-        return f"Form for one picture, {len(self.fields)} fields, {'SIMULATOR' if self._kit.simulated else 'LIVE'}"
-
     def html(self) -> str:
         """Its static twin: what it asks for, and the picture that came last."""
         values = {name: str(value) for name, value in self._values()[0].items() if value not in (None, "")}
         return facts_html("One picture", values, self._kit.simulated) + self.result.html()
-
-    def _ipython_display_(self) -> None:
-        self._key, self._refresh = show_form(self.widget, self.html, repr(self))
-        hub().fill_form = self.fill
 
 
 def fields_of(kit: Kit, looks: Looks) -> dict[str, Field]:
@@ -334,7 +315,3 @@ def _sizes(starts: Mapping[str, Any]) -> list[tuple[str, tuple[int, int]]]:
     own = (starts.get("width"), starts.get("height"))
     ordered = dict.fromkeys([*([own] if all(own) else []), *SIZES])
     return [(f"{width} × {height}", (width, height)) for width, height in ordered]  # type: ignore[misc]
-
-
-def _nothing() -> None:
-    """What there is to draw anew while the form is in no cell."""

@@ -147,7 +147,7 @@ class Hub:
         except Exception as exc:
             logger.opt(exception=exc).warning("view {} could not do {}", message["key"], message.get("kind"))
             self.say({"kind": "said", "key": message["key"], "text": f"{type(exc).__name__}: {exc}"})
-        self._wake.set()
+        self.wake()
 
     # the background task
 

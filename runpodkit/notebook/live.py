@@ -129,7 +129,7 @@ class LiveRun:
                 self._checked = now + UNSEEN_S
                 if not await self.run.aexists():
                     return self._vanished()
-        except (LedgerError, RunpodkitError) as exc:
+        except RunpodkitError as exc:
             self._places.clear()  # nobody knows what was missed: read all of it again
             self.due = now + SLOW_S
             self._say("trouble", text=f"{exc}; this comes back by itself")
@@ -147,7 +147,8 @@ class LiveRun:
 
     def _pause(self, status: RunStatus, moved: bool) -> float:
         if not self._open:
-            return float("inf") if status.is_over else UNSEEN_S if self._hub.attended else BARE_TWIN_S
+            nobody = status.is_over or not self.handles
+            return float("inf") if nobody else UNSEEN_S if self._hub.attended else BARE_TWIN_S
         if status.is_over:
             return OVER_S
         return TICK_S if moved or status.state is RunState.RUNNING else SLOW_S

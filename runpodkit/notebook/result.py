@@ -27,24 +27,18 @@ WAITING = "The picture will be here."
 class Result:
     """The right half of a form."""
 
-    def __init__(self, looks: Looks) -> None:
+    def __init__(self, looks: Looks, code: Any) -> None:
+        """`code` is shown below what is known of the picture."""
         self.picture: Picture | None = None
         self.image = widgets.Image(format="jpeg", layout={"display": "none"})
-        html = looks.of(widgets.HTML)
-        self.about = widgets.HTML(f'<div class="rk-empty">{WAITING}</div>', **html)
-        self.code = widgets.HTML(**html)
-        self.widget = box(widgets.VBox, [self.image, self.about, self.code], "rk-result", looks)
+        self.about = widgets.HTML(f'<div class="rk-empty">{WAITING}</div>', **looks.of(widgets.HTML))
+        self.widget = box(widgets.VBox, [self.image, self.about, code], "rk-result", looks)
 
     def show(self, picture: Picture) -> None:
         self.picture = picture
         self.image.value = thumbnail(picture.bytes, SHOWN_PX)
         self.image.layout.display = ""
         self.about.value = caption(picture)
-        self.code.value = ""
-
-    def show_code(self, code: str) -> None:
-        """Code to be copied by hand, where a page does not let us do it."""
-        self.code.value = f'<pre class="rk-code">{escape(code)}</pre>'
 
     def html(self) -> str:
         """Its static twin: the picture, small."""

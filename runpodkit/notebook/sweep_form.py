@@ -7,7 +7,6 @@ would cost, and running it, are the kit's business, and steering it the live vie
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,11 @@ from runpodkit.errors import RunpodkitError
 from runpodkit.images.metadata import read_metadata
 from runpodkit.notebook.axis_fields import AxisField
 from runpodkit.notebook.code import sweep_code
-from runpodkit.notebook.fields import Looks
 from runpodkit.notebook.forms import MAIN, fields_of
-from runpodkit.notebook.hub import hub, show_form, widgets
+from runpodkit.notebook.hub import widgets
 from runpodkit.notebook.live import view_of
 from runpodkit.notebook.result import box, head
+from runpodkit.notebook.shell import FormShell
 from runpodkit.notebook.wording import in_words
 from runpodkit.params import ImageParams
 from runpodkit.reprs import facts_html
@@ -39,13 +38,15 @@ PAUSE_S = 0.3
 TAKEN = (("say so", ""), ("extend that run", "extend"), ("make another: name-2", "fresh"))
 
 
-class SweepForm:
+class SweepForm(FormShell):
     """A form for a sweep.  `form.sweep` is what it asks for, `form.run` what was started last."""
+
+    what = "a sweep"
 
     def __init__(self, kit: Kit) -> None:
         """Build the form; shows and sends nothing."""
-        self._kit = kit
-        self._looks = looks = Looks()
+        super().__init__(kit)
+        looks = self._looks
         self.run: Run | None = None
         self.fields = {name: AxisField(field) for name, field in fields_of(kit, looks).items()}
         self._defaults = {name: one.field.value for name, one in self.fields.items()}
@@ -62,13 +63,11 @@ class SweepForm:
         self.budget = widgets.Text(description="Budget in USD", placeholder="none")
         self.button = widgets.Button(description="Run", button_style="primary", disabled=True, **button)
         self.copy = widgets.Button(description="Copy as code", tooltip="A cell that runs the same sweep", **button)
-        self.said, self.code, self.live = (widgets.HTML(**html) for _ in range(3))
-        self.said.add_class("rk-said")
+        self.live = widgets.HTML(**html)
         self.widget = self._layout()
         self._listen()
         self._asked = 0
-        self._key, self._run_html = "", ""
-        self._refresh: Callable[[], None] = _nothing
+        self._run_html = ""
         self._changed(None)
 
     @property
@@ -131,11 +130,8 @@ class SweepForm:
             self.run = await self._kit.asubmit(plan, name, **how, **budget)
             self._say("")
             await asyncio.to_thread(self._watch, self.run)
-        except (RunpodkitError, ValueError) as exc:
-            self._say(str(exc), wrong=True)
         except Exception as exc:
-            self._say(f"{type(exc).__name__}: {exc}", wrong=True)
-            raise
+            self._say_why(exc)
         finally:
             self._look_busy(False)
 
@@ -147,8 +143,7 @@ class SweepForm:
         view.handles.append(self)
         view.woken()
         self._refresh()
-        if self._key:
-            hub().say({"kind": "started", "key": self._key})
+        self._tell({"kind": "started"})
 
     def update(self, output: dict[str, Any], *, raw: bool) -> None:
         """The run looks otherwise now: keep its static twin with the form's."""
@@ -307,30 +302,13 @@ class SweepForm:
         words = [f"name={words[0]}", *([f"{self.taken.value}=True"] if self.taken.value else [])]
         words += [f"budget_usd={self.budget.value.strip()}"] if self.budget.value.strip() else []
         code = f"sweep = {sweep_code(plan)}\nrun = kit.submit(sweep, {', '.join(words)})\nrun"
-        self.code.value = f'<pre class="rk-code">{escape(code)}</pre>'
-        if self._key:
-            hub().say({"kind": "clip", "key": self._key, "text": code})
-        self._say("Copied: a cell that runs the same sweep.")
-
-    def _say(self, text: str, *, wrong: bool = False) -> None:
-        self.said.value = f'<span class="{"rk-wrong" if wrong else ""}" role="status">{escape(text)}</span>'
+        self._offer(code, "Copied: a cell that runs the same sweep.")
 
     def _look_busy(self, busy: bool) -> None:
         self.button.disabled, self.button.description = busy, "Starting…" if busy else "Run"
-
-    def __repr__(self) -> str:
-        return f"Form for a sweep, {len(self.fields)} fields, {'SIMULATOR' if self._kit.simulated else 'LIVE'}"
 
     def html(self) -> str:
         """Its static twin: the sweep as code, and the run."""
         plan, _ = self._read()
         facts = {"sweep": sweep_code(plan), "trials": f"{len(plan):,}"} if plan else {"sweep": "not filled in"}
         return facts_html("A sweep", facts, self._kit.simulated) + self._run_html
-
-    def _ipython_display_(self) -> None:
-        self._key, self._refresh = show_form(self.widget, self.html, repr(self))
-        hub().fill_form = self.fill
-
-
-def _nothing() -> None:
-    """What there is to draw anew while the form is in no cell."""

@@ -560,10 +560,12 @@ class Run:
         show(self)
 
     def _ipython_display_(self) -> None:
-        if in_notebook():
-            self.live()
-        else:
-            print(repr(self))
+        try:
+            if in_notebook():
+                return self.live()
+        except ConfigError:  # without the `lab` extra a kernel shows what a terminal does
+            pass
+        print(repr(self))
 
     def __len__(self) -> int:
         return self._head.trials

@@ -156,7 +156,7 @@ def test_the_lock_keeps_the_seed_that_was_drawn_and_lets_it_go(form: ParamsForm)
 def test_copied_code_makes_the_same_picture(form: ParamsForm, kit: Kit) -> None:
     quick(form, sampler_name="Heun").copy.click()
 
-    code = re.search(r"<pre[^>]*>(.*)</pre>", form.result.code.value, re.DOTALL)
+    code = re.search(r"<pre[^>]*>(.*)</pre>", form.code.value, re.DOTALL)
     assert code
     picture = eval(html.unescape(code[1]), {"kit": kit})
     assert picture.params.sampler_name == "Heun"
@@ -167,7 +167,7 @@ def test_wrong_values_are_not_copied(form: ParamsForm) -> None:
     quick(form, steps=0).copy.click()
 
     assert "steps must be 1 or more" in form.said.value
-    assert form.result.code.value == ""
+    assert form.code.value == ""
 
 
 def test_a_form_is_filled_from_a_picture_its_file_and_from_parameters(

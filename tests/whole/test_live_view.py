@@ -18,7 +18,7 @@ from PIL import Image
 import runpodkit as rk
 from runpodkit import stack
 from runpodkit.blocking import shared_loop
-from runpodkit.errors import LedgerError
+from runpodkit.errors import ConfigError, LedgerError
 from runpodkit.kit import Kit, connect
 from runpodkit.notebook import hub as hubs
 from runpodkit.notebook.live import LiveRun, place_of
@@ -242,7 +242,8 @@ def test_a_run_that_was_deleted_under_a_view_is_told(kit: Kit, page: Page) -> No
 
 
 def test_a_view_that_is_closed_does_no_more_work(kit: Kit, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = kit.submit(small("a fox unseen"), name="unseen", fresh=True).wait()
+    sweep = small("a fox unseen", width=832, height=1216, steps=[100, 150], seed=range(30))
+    run = kit.submit(sweep, name="unseen", fresh=True, window=8)
     view = page.show(run)
     page.ask(view, "open")
     page.wait("run")
@@ -258,6 +259,7 @@ def test_a_view_that_is_closed_does_no_more_work(kit: Kit, page: Page, monkeypat
 
     monkeypatch.setattr(view, "look", look)
     time.sleep(1.0)
+    run.cancel()
     assert looks == []
 
 
@@ -373,3 +375,19 @@ def test_any_number_of_views_share_one_task(kit: Kit, page: Page) -> None:
     page.ask(page.show(run), "open")
     time.sleep(0.3)
     assert shared_loop().call(workers()) == own
+
+
+def test_without_the_lab_extra_a_run_is_shown_in_words(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = kit.submit(small("a fox in words"), name="in-words", fresh=True).wait(progress=False)
+
+    def missing() -> None:
+        raise ConfigError("a live view needs anywidget and ipywidgets")
+
+    run._ipython_display_()
+    monkeypatch.setattr("runpodkit.runs.run.in_notebook", lambda: True)
+    monkeypatch.setattr(run, "live", missing)
+    run._ipython_display_()
+
+    assert capsys.readouterr().out == "Run in-words: DONE, 6 of 6 pictures, SIMULATOR\n" * 2
