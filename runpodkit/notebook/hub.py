@@ -79,6 +79,8 @@ class Hub:
         self._carrier = _Carrier(_esm=script())
         self._carrier.on_msg(self._heard)
         self._views: dict[str, View] = {}
+        self._apart: dict[str, Any] = {}
+        """Widgets that hold a place where front ends keep outputs apart."""
         self._working = False
         self._wake = asyncio.Event()
         self._forms = 0
@@ -116,11 +118,12 @@ class Hub:
         """An output that is plain HTML to whoever has no kernel."""
         given = bundle(html, plain, key)
         if apart():
-            carrier = _Place(_esm=script(), place={"key": key, "hub": self._carrier.model_id})
+            if key not in self._apart:
+                self._apart[key] = _Place(_esm=script(), place={"key": key, "hub": self._carrier.model_id})
             given["application/vnd.jupyter.widget-view+json"] = {
                 "version_major": 2,
                 "version_minor": 0,
-                "model_id": carrier.model_id,
+                "model_id": self._apart[key].model_id,
             }
         return given
 

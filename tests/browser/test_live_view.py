@@ -118,6 +118,22 @@ def test_a_saved_view_needs_no_kernel(lab: Lab, open_notebook: Opened, tmp_path:
     assert page.errors == []  # type: ignore[attr-defined]
 
 
+def test_a_front_end_that_keeps_outputs_apart_gets_a_widget_that_holds_the_place(
+    lab: Lab, open_notebook: Opened
+) -> None:
+    from playwright.sync_api import expect
+
+    sweep = "rk.sweep('a fox', steps=[2, 4], seed=range(3), width=128, height=128)"
+    apart = f"import os\nos.environ['VSCODE_PID'] = '1'\n{CONNECT}"
+    page = open_notebook(write_notebook(lab, "apart.ipynb", apart, f"kit.submit({sweep}, name='apart')", "kit.form()"))
+    run_all(page)
+
+    expect(page.locator(".rk-run .rk-state")).to_have_text("DONE", timeout=30_000)
+    expect(page.locator(".rk-run .rk-cell img")).to_have_count(6)
+    expect(page.locator(".rk-form")).to_be_visible()
+    assert page.errors == []  # type: ignore[attr-defined]
+
+
 def test_pictures_are_looked_at_compared_and_judged(lab: Lab, open_notebook: Opened, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
