@@ -241,8 +241,17 @@ class Driver:
                 await self._tools.ledger.release(self._head, batch.lease, done=False)
             await self._tell_times()
             await self._tools.ledger.beat(self._head, self._owner, [], in_flight=0, drains=True, wants=False, gone=True)
+            await self._look_back()
         except (LedgerError, RunpodkitError) as exc:
             batch_log.warning("run {}: leases lapse by themselves: {}", self._head.name, exc)
+
+    async def _look_back(self) -> None:
+        """A run that was resumed while its last driver left: whoever was sent found no batch free."""
+        if self._state not in (RunState.PAUSED, RunState.HELD):
+            return
+        status = await self._tools.ledger.status(self._head.name)
+        if status and status.state.sends:
+            await self._call_successor()
 
     async def _beats(self) -> None:
         """Renew leases and hear of cancel, pause and hold.  Waits for nothing but Redis, or leases would lapse."""

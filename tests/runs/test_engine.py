@@ -249,6 +249,35 @@ async def test_a_paused_run_is_collected_but_sends_nothing_more(bench: Bench) ->
     assert await bench.counts() == {"COLLECTED": 20}
 
 
+async def test_a_run_resumed_while_its_driver_leaves_gets_another_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.enter(mock(20), window=4)
+    running = asyncio.create_task(drive(bench, successor=lambda: sent()))
+    called: list[str] = []
+
+    async def sent() -> None:
+        called.append("successor")
+
+    while not (await bench.counts()).get("COLLECTED"):
+        await asyncio.sleep(0.01)
+    release = bench.ledger.release
+
+    async def resumed_before(*about: object, **how: object) -> object:
+        await bench.ledger.set_state("run", RunState.RUNNING, only_from=[RunState.PAUSED])
+        await drive(bench, owner="driver-2")  # what resuming sends: it finds no batch free
+        return await release(*about, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bench.ledger, "release", resumed_before)
+    await bench.ledger.set_state("run", RunState.PAUSED, only_from=[RunState.RUNNING])
+    await running
+    assert called == ["successor"]
+
+    monkeypatch.setattr(bench.ledger, "release", release)
+    await drive(bench, owner="driver-3")
+    assert await bench.counts() == {"COLLECTED": 20}
+
+
 async def test_the_budget_holds_the_run_before_it_costs_more(bench: Bench) -> None:
     # 0.1 s at $0.00031 a second is $0.000031 a picture: ten of them cost $0.00031.
     await bench.enter(mock(60, exec_ms=100), budget_usd=0.00031, window=2)
