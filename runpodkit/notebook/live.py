@@ -111,6 +111,8 @@ class LiveRun:
         self._lock = threading.Lock()
         self._decoding = asyncio.Semaphore(3)
         self._judging = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        """Two readers at once would each get a part of what changed."""
         self._rater, self._answers = token_hex(4), list[Preference]()
 
     def woken(self) -> None:
@@ -123,8 +125,11 @@ class LiveRun:
     async def look(self, now: float) -> None:
         """See what changed; tell the pages and, now and then, the notebook."""
         try:
-            changed = await self.run.achanges(self._places)
-            status = await self.run.astatus()
+            async with self._reading:
+                changed = await self.run.achanges(self._places)
+                status = await self.run.astatus()
+                fresh = [record for record in changed if self._records.get(record.trial) != record]
+                self._records.update((record.trial, record) for record in fresh)
             if now >= self._checked:
                 self._checked = now + UNSEEN_S
                 if not await self.run.aexists():
@@ -135,8 +140,6 @@ class LiveRun:
             self._say("trouble", text=f"{exc}; this comes back by itself")
             await self.run.mend()
             return
-        fresh = [record for record in changed if self._records.get(record.trial) != record]
-        self._records.update((record.trial, record) for record in fresh)
         before, self._status = self._status, status
         self._count(now, status)
         moved = status != before or bool(fresh)
@@ -267,8 +270,10 @@ class LiveRun:
         self.due = 0.0
         if self._status is None or not self._records:
             try:
-                self._records = {record.trial: record for record in await self.run.achanges(self._places)}
-                self._status = await self.run.astatus()
+                async with self._reading:
+                    changed = await self.run.achanges(self._places)
+                    self._records.update((record.trial, record) for record in changed)
+                    self._status = await self.run.astatus()
             except LedgerError as exc:
                 self._places.clear()
                 return self._say("trouble", text=f"{exc}; this comes back by itself")
