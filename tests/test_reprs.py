@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 import runpodkit as rk
+from runpodkit import stack
 from runpodkit.endpoint.client import Endpoint
 from runpodkit.jobs import Job, JobStatus
 from runpodkit.kit import Kit
@@ -18,6 +20,13 @@ from runpodkit.reprs import badge, cut, facts_html
 from runpodkit.settings import EndpointAddress, Settings
 
 HOSTILE = "<script>window.taken=1</script> \"'" + "x" * 3000
+
+
+@pytest.fixture(autouse=True)
+def _ended(tmp_path: Path) -> Iterator[None]:
+    """A kit of a home of its own starts a Redis there."""
+    yield
+    stack.down(Settings.load(tmp_path, RUNPODKIT_HOME=tmp_path / "home"))
 
 
 def things(folder: Path) -> dict[str, Any]:
