@@ -13,7 +13,6 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from secrets import token_hex
 from typing import Any
 
@@ -23,6 +22,7 @@ from runpodkit.notebook.code import picture_code
 from runpodkit.notebook.hub import Hub, hub
 from runpodkit.notebook.twin import run_html, run_picture
 from runpodkit.notebook.wording import facts_of, status_line
+from runpodkit.reprs import cut
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.ledger import RunStatus
 from runpodkit.runs.preferences import Preference
@@ -103,7 +103,7 @@ class LiveRun:
         self._records: dict[int, Record] = {}
         self._places: dict[str, str] = {}
         self._status: RunStatus | None = None
-        self._open = self._gone = False
+        self._open = False
         self._twin_due, self._twin_of = 0.0, ""
         self._checked = 0.0
         self._done: deque[tuple[float, int]] = deque()
@@ -117,7 +117,7 @@ class LiveRun:
 
     def woken(self) -> None:
         """Look at it soon: it is shown anew."""
-        self.due, self._gone, self._twin_due = 0.0, False, time.monotonic() + BARE_TWIN_S
+        self.due, self._twin_due = 0.0, time.monotonic() + BARE_TWIN_S
         self._hub.wake()
 
     # looking
@@ -370,10 +370,5 @@ def _odd(flags: Sequence[str]) -> bool:
     return any(flag != "cost from worker" for flag in flags)
 
 
-@cache
-def _cut(text: str) -> str:
-    return text if len(text) <= LABEL else text[: LABEL - 1] + "…"
-
-
 def _label(value: Any) -> str:
-    return _cut(shown(value))
+    return cut(shown(value), LABEL)

@@ -5,6 +5,7 @@ Knows no parameter and starts nothing.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from runpodkit.kit import Kit
 
 
-class FormShell:
+class FormShell(ABC):
     """The outside of a form; what it asks for is the form's own."""
 
     what: str
@@ -34,13 +35,13 @@ class FormShell:
         self._key = ""
         self._refresh: Callable[[], None] = _nothing
 
+    @abstractmethod
     def fill(self, source: Any) -> None:
         """Ask for what `source` was made with."""
-        raise NotImplementedError
 
+    @abstractmethod
     def html(self) -> str:
         """Its static twin: what a saved notebook shows of it."""
-        raise NotImplementedError
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         """Tell the pages that show it."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-from runpodkit.reprs import badge
+from runpodkit.reprs import badge, cut
 from runpodkit.runs.layout import grid_of, shown, value_of
 from runpodkit.runs.ledger import RunStatus
 from runpodkit.runs.records import Record
@@ -94,19 +94,15 @@ def _table(records: Sequence[Record]) -> str:
     else:
         cells = [
             (escape(axis), "pictures", "failed"),
-            *((escape(_cut(k)), str(a), str(b)) for k, (a, b) in rows.items()),
+            *((escape(cut(k, 80)), str(a), str(b)) for k, (a, b) in rows.items()),
         ]
         table = f"<table>{''.join(_row(line) for line in cells)}</table>"
     often = sorted(reasons.items(), key=lambda item: -item[1])[:5]
-    return table + "".join(f"<div>{count} × {escape(_cut(reason, 300))}</div>" for reason, count in often)
+    return table + "".join(f"<div>{count} × {escape(cut(reason, 300))}</div>" for reason, count in often)
 
 
 def _row(words: Sequence[str]) -> str:
     return "<tr>" + "".join(f'<td style="text-align:left;padding:0 1.2em 0 0">{word}</td>' for word in words) + "</tr>"
-
-
-def _cut(text: str, length: int = 80) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def bundle(html: str, plain: str, place: str | None = None) -> dict[str, Any]:

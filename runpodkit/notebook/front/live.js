@@ -453,10 +453,6 @@ class RunView {
     this.drawChosen();
   }
 
-  pictured() {
-    return [...this.nodes.keys()].filter((number) => DONE.includes(this.cells.get(number)?.s));
-  }
-
   look(number) {
     if (!this.cells.has(number) || "PWF".includes(this.cells.get(number).s)) return;
     this.gallery = new Gallery(this);
