@@ -12,10 +12,10 @@ from runpodkit.runs.tables import table, to_csv
 from runpodkit.storage import Store
 
 if TYPE_CHECKING:
-    from runpodkit.runs.run import Run
+    from runpodkit.runs.results import Results
 
 
-def export_folder(run: Run, store: Store, folder: Path) -> Path:
+def export_folder(run: Results, store: Store, folder: Path) -> Path:
     """Write `results.csv`, `grid.png` and `images/`; the table's `image` column is the path beside it.
 
     Files of the same name are replaced, everything else in the folder stays.

@@ -12,35 +12,19 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runpodkit.blocking import both_ways
 from runpodkit.errors import ConfigError, LedgerError, RunHeldError, StackError, StoreError
 from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
-from runpodkit.runs.layout import grid_of, matching
 from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.policies import changed_policy, shared_policy
-from runpodkit.runs.preferences import (
-    Preference,
-    WinRate,
-    read_preferences,
-    tally,
-    win_rates,
-    write_preferences,
-)
 from runpodkit.runs.records import Record, read_head, read_records, record_of, write_head
+from runpodkit.runs.results import Results
 from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
 from runpodkit.runs.watch import Progress, in_notebook
 from runpodkit.storage import Store
-from runpodkit.sweeps.sweep import Sweep, Trial
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from runpodkit.images.grids import Grid
-    from runpodkit.runs.comparison import Comparison
-    from runpodkit.runs.picture import Picture
+from runpodkit.sweeps.sweep import Trial
 
 LOOK_S = 0.25
 REVIVE_S = 5.0
@@ -56,7 +40,7 @@ class _Watch:
     over: bool = False
 
 
-class Run:
+class Run(Results):
     """One execution of a sweep.  `wait()` or `await` it, then `table()`, `grid()`, `to_csv()`."""
 
     def __init__(
@@ -71,30 +55,13 @@ class Run:
         parts: Sequence[tuple[JointPart, Run]] = (),
     ) -> None:
         """`ledger` is None for a run that is read from its store alone; then nothing can be changed."""
-        self._parts = parts
-        self._head, self._store, self._ledger = head, store, ledger
+        super().__init__(head, store)
+        self._parts, self._ledger = parts, ledger
         self._dispatch, self._revive, self._stored_state = dispatch, revive, state
-
-    @property
-    def name(self) -> str:
-        return self._head.name
-
-    @property
-    def head(self) -> RunHead:
-        """What is fixed about it from its start."""
-        return self._head
-
-    @property
-    def simulated(self) -> bool:
-        return self._head.simulated
 
     @cached_property
     def _trials(self) -> list[Trial]:
         return self.sweep.trials(self.name)
-
-    @cached_property
-    def sweep(self) -> Sweep:
-        return Sweep.from_plan(dict(self._head.plan))
 
     # how it stands
 
@@ -241,7 +208,7 @@ class Run:
 
     # what it holds
 
-    async def _records(self) -> list[Record]:
+    async def _read_records(self) -> list[Record]:
         """A record per trial, by number; trials that have not ended are there as they stand."""
         if self._parts:
             whole: list[Record] = []
@@ -255,8 +222,6 @@ class Run:
                 return kept
         dialect = self._head.spelling
         return [record_of(self._head, trial, rows.get(trial.number, Row()), dialect) for trial in self._trials]
-
-    records, arecords = both_ways(_records)
 
     async def _changes(self, places: dict[str, str], *, wait_s: float = 0.0) -> list[Record]:
         """Records of trials that changed since the last call with these `places`, as they stand now; at first, of all.
@@ -283,142 +248,6 @@ class Run:
         return [record_of(self._head, self._trials[number], row, dialect) for number, row in rows.items()]
 
     changes, achanges = both_ways(_changes)
-
-    def where(self, **where: Any) -> list[Record]:
-        """Records whose parameters have these values, e.g. `where(sampler_name="Heun", steps=[5, 10])`."""
-        return matching(self.records(), where)
-
-    def pictures(self, **where: Any) -> list[Picture]:
-        """The first picture of every matching trial that has one."""
-        from runpodkit.runs.picture import Picture
-
-        return [Picture(record, self._store) for record in self.where(**where) if record.images]
-
-    def bytes_of(self, key: str) -> bytes:
-        """A file of the run by its key in the store, as stored; raises StoreError if it is not there."""
-        return self._store.get(key)
-
-    def picture_of(self, record: Record) -> Picture:
-        """The first picture of a record that has one."""
-        from runpodkit.runs.picture import Picture
-
-        return Picture(record, self._store)
-
-    def table(self) -> pd.DataFrame:
-        """One row per trial, one column per parameter and fact; durations in seconds, money in USD.
-
-        Once pictures were compared blindly, `wins`, `losses` and `ties` count each one's answers.
-        """
-        from runpodkit.runs.tables import table
-
-        return table(self.records(), tally(read_preferences(self._store, self.name)))
-
-    async def _prefer(self, rater: str, given: Sequence[Preference]) -> None:
-        """Keep what one rater found better; `given` are all answers of that rater so far."""
-        await asyncio.to_thread(write_preferences, self._store, self.name, rater, given)
-
-    prefer, aprefer = both_ways(_prefer)
-
-    async def _win_rates(self) -> list[WinRate]:
-        """How often one value of an axis was preferred to another, over all answers so far."""
-        return win_rates(await asyncio.to_thread(read_preferences, self._store, self.name), await self._records())
-
-    win_rates, awin_rates = both_ways(_win_rates)
-
-    def preferences(self) -> pd.DataFrame:
-        """Answers of blind comparisons: a row per pair of values.
-
-        Returns:
-            `axis`, `value`, `against`, `wins`, `losses`, `ties`, then `rate` (share of wins among
-            the answers that chose) with its 95 % interval `low` to `high`, all in [0, 1].
-        """
-        import pandas as pd
-
-        rows = []
-        for one in self.win_rates():
-            low, high = one.interval or (None, None)
-            rows.append([one.axis, one.value, one.against, one.wins, one.losses, one.ties, one.rate, low, high])
-        names = ["axis", "value", "against", "wins", "losses", "ties", "rate", "low", "high"]
-        return pd.DataFrame(rows, columns=names)
-
-    def summary(self, by: str | Sequence[str] | None = None) -> pd.DataFrame:
-        """Trials, times in s and cost in USD per value of an axis, or of several; default: the first axis.
-
-        Raises:
-            ValueError: a name that is no column of the table.
-        """
-        from runpodkit.runs.tables import summary
-
-        names = next(iter(self.sweep.axes), "state") if by is None else by
-        return summary(self.records(), [names] if isinstance(names, str) else list(names))
-
-    def to_csv(self, path: str | Path) -> Path:
-        """Write `table()` as CSV; `runpodkit.runs.tables.read_csv` gives it back unchanged."""
-        from runpodkit.runs.tables import to_csv
-
-        to_csv(self.table(), Path(path))
-        return Path(path)
-
-    def grid(
-        self,
-        rows: str | Sequence[str] | None = None,
-        cols: str | Sequence[str] | None = None,
-        *,
-        under: str | None = None,
-        cell_px: int | None = None,
-        title: str | None = None,
-    ) -> Grid:
-        """All pictures in one: axes along the edges, failed and missing cells marked.
-
-        Args:
-            rows, cols: Axes from outer to inner; axes not named go to the columns.
-            under: A field to print under each cell, e.g. `execution_time_s`.
-            cell_px: Width of a cell in pixels; default: by the number of columns.
-        """
-        return grid_of(
-            self._head,
-            self.sweep,
-            self.records(),
-            self._store.get,
-            rows,
-            cols,
-            under=under,
-            cell_px=cell_px,
-            title=title,
-        )
-
-    def compare(self, axis: str, baseline: Any = None) -> Comparison:
-        """What an axis changes: pairs of trials that are equal in everything else, against `baseline`.
-
-        Returns:
-            `.table` has a row per value: number of pairs, mean pixel distance in [0, 1] (mean
-            absolute difference of thumbnails), mean execution time in s and cost in USD;
-            `.picture` shows the pairs that differ most.
-
-        Raises:
-            ValueError: no such axis, or `baseline` is none of its values.
-        """
-        from runpodkit.runs.comparison import compare
-
-        return compare(self.records(), self._store.get, axis, baseline)
-
-    def failures(self) -> pd.DataFrame:
-        """Failed trials by cause: how many, and one of them."""
-        import pandas as pd
-
-        groups: dict[str, list[int]] = {}
-        for record in self.records():
-            if record.state in (TrialState.FAILED, TrialState.EXPIRED):
-                groups.setdefault(record.reason or "no reason given", []).append(record.trial)
-        ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
-        rows = [{"count": len(trials), "example": trials[0], "reason": reason} for reason, trials in ordered]
-        return pd.DataFrame(rows, columns=["count", "example", "reason"])
-
-    def export(self, folder: str | Path) -> Path:
-        """Write `results.csv`, `grid.png` and `images/` into a folder."""
-        from runpodkit.runs.exports import export_folder
-
-        return export_folder(self, self._store, Path(folder))
 
     def report(self) -> dict[str, Any]:
         """The run in plain numbers, as `runpodkit sweep --json` prints them."""

@@ -1,0 +1,69 @@
+"""Runs there are: list, show, pause, resume, retry, cancel."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from runpodkit.cli.shell import main, quiet_kit, watch
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+def runs(as_json: bool) -> None:
+    """List runs, newest first."""
+    frame = quiet_kit().runs()
+    if as_json:
+        click.echo(frame.to_json(orient="records", date_format="iso"))
+    else:
+        click.echo(frame.to_string(index=False) if len(frame) else "no runs yet")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--wait/--no-wait", default=False, help="Watch it until nothing of it can move.")
+@click.option("--json", "as_json", is_flag=True)
+def show(name: str, wait: bool, as_json: bool) -> None:
+    """How the run NAME stands."""
+    run = quiet_kit().open_run(name)
+    if wait:
+        watch(run)
+    if as_json:
+        click.echo(json.dumps(run.report(), ensure_ascii=False))
+        return
+    click.echo(repr(run))
+    for _, row in run.failures().iterrows():
+        click.echo(f"  {row['count']} × {row['reason']} (for example trial {row['example']})")
+
+
+@main.command()
+@click.argument("name")
+def cancel(name: str) -> None:
+    """End the run NAME: nothing more is sent, jobs on the endpoint are cancelled, pictures stay."""
+    click.echo(repr(quiet_kit().open_run(name).cancel()))
+
+
+@main.command()
+@click.argument("name")
+def pause(name: str) -> None:
+    """Send nothing more of the run NAME for now; jobs on the endpoint are still collected."""
+    click.echo(repr(quiet_kit().open_run(name).pause()))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--budget-usd", type=click.FloatRange(min=0, min_open=True), help="A new budget.")
+@click.option("--deadline-s", type=click.FloatRange(min=0, min_open=True), help="A new deadline, from the start.")
+def resume(name: str, budget_usd: float | None, deadline_s: float | None) -> None:
+    """Go on with the run NAME, which is paused or held."""
+    changes = {"budget_usd": budget_usd, "deadline_s": deadline_s}
+    given = {policy: value for policy, value in changes.items() if value is not None}
+    click.echo(repr(quiet_kit().open_run(name).resume(**given)))
+
+
+@main.command()
+@click.argument("name")
+def retry(name: str) -> None:
+    """Draw again exactly what failed, expired or was cancelled in the run NAME; pictures that there are stay."""
+    click.echo(repr(quiet_kit().open_run(name).retry()))

@@ -1,0 +1,72 @@
+"""What every command shares: the group that turns errors into one line, a kit that says nothing, a watched run.
+
+Knows no command.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import ValidationError
+
+from runpodkit.errors import RunpodkitError
+from runpodkit.params import explain
+
+if TYPE_CHECKING:
+    from runpodkit.kit import Kit
+    from runpodkit.runs.run import Run
+
+INTERRUPTED = 130
+HOLD_PATIENCE_S = 120.0
+
+
+class _Commands(click.Group):
+    """Turns what the library raises into one line; `--help` lists commands in the order written here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValidationError as exc:
+            raise click.ClickException(explain(exc)) from exc
+        except (RunpodkitError, ValueError) as exc:
+            raise click.ClickException(" ".join(str(exc).split())) from exc
+        except ModuleNotFoundError as exc:
+            if (exc.name or "").startswith("runpodkit"):
+                raise
+            raise click.ClickException(f"{exc.name} is not installed: pip install 'runpodkit[local,lab]'") from exc
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="runpodkit")
+@click.option("-v", "--verbose", is_flag=True, help="Show log lines on stderr.")
+def main(verbose: bool) -> None:
+    """Parameter sweeps, sampler grids and exports for image models on RunPod serverless endpoints.
+
+    Without RUNPOD_API_KEY and RUNPOD_URL everything runs against a simulator on this machine.
+    """
+    if verbose:
+        from runpodkit.logs import enable
+
+        enable("DEBUG")
+
+
+def quiet_kit() -> Kit:
+    from runpodkit.kit import connect
+
+    return connect(quiet=True)
+
+
+def watch(run: Run) -> None:
+    try:
+        run.wait(hold_patience_s=HOLD_PATIENCE_S)
+    except KeyboardInterrupt:
+        click.echo(f"  watch it again: runpodkit show {run.name}      end it: runpodkit cancel {run.name}", err=True)
+        sys.exit(INTERRUPTED)
