@@ -200,6 +200,6 @@ class Results(ABC):
 
     def export(self, folder: str | Path) -> Path:
         """Write `results.csv`, `grid.png` and `images/` into a folder."""
-        from runpodkit.runs.exports import export_folder
+        from runpodkit.runs.exports.folder import export_folder
 
         return export_folder(self, self._store, Path(folder))

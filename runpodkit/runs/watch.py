@@ -1,12 +1,14 @@
-"""The bar that shows how a run stands: done, failed, in flight, time left, money.
+"""Bars: how a run stands (done, failed, in flight, time left, money), and how far local work has come.
 
-A view: takes statuses, writes to stderr or, in a notebook, to one output of the cell that
-is a plain sentence once the bar is closed.  Knows no ledger.
+A view: takes statuses or steps, writes to stderr or, in a notebook, to one output of the cell
+that is a plain sentence once the bar is closed.  Knows no ledger.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
@@ -16,6 +18,8 @@ from runpodkit.runs.ledger import RunStatus
 from runpodkit.runs.rows import RunHead, RunState, TrialState
 
 _METER = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+LATE_S = 1.0
+"""Local work that is done sooner shows no bar."""
 _BESIDE = "{n_fmt} of {total_fmt} done [{elapsed}<{remaining}{postfix}]"
 
 
@@ -68,6 +72,21 @@ class Progress:
         self._bar.close()
 
 
+@contextmanager
+def progress(words: str, total: int, unit: str = "picture", *, shown: bool = True) -> Iterator[Callable[[], object]]:
+    """A bar for local work of `total` steps that may take over a second; call what it gives after each step.
+
+    Args:
+        words: What is done, such as "grid".
+        unit: What a step is, in the singular.
+    """
+    kind = CellBar if in_notebook() else tqdm
+    with kind(
+        total=total, desc=words, unit=unit, delay=LATE_S, leave=False, disable=not shown, dynamic_ncols=True
+    ) as bar:
+        yield bar.update
+
+
 class CellBar(tqdm):  # type: ignore[type-arg]
     """A bar as one HTML output of a notebook cell, redrawn in place.
 
@@ -78,7 +97,7 @@ class CellBar(tqdm):  # type: ignore[type-arg]
         self._output: Any = None
         self.made = 0
         super().__init__(gui=True, **about)
-        if not self.disable:
+        if not self.disable and not self.delay:
             self.display()
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
@@ -95,10 +114,11 @@ class CellBar(tqdm):  # type: ignore[type-arg]
 
     def close(self) -> None:
         """Leave a sentence: in a saved notebook nobody moves the bar any more."""
-        if self.disable:
+        if self.disable or (self.delay and self._output is None):
             return
         about = self.format_dict
-        words = [f"{self.made} of {about['total']} pictures"]
+        made = self.n if self.delay else self.made
+        words = [f"{made} of {about['total']} {about['unit']}s"]
         words += [f"in {tqdm.format_interval(about['elapsed'])}"] if about["elapsed"] >= 1 else []
         line = f"{about['prefix']}: {' '.join(words)}{', ' + about['postfix'] if about['postfix'] else ''}"
         self._draw(line, f"<div>{escape(line)}</div>")

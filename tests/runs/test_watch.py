@@ -8,9 +8,10 @@ from typing import Any
 import nbformat
 import pytest
 
+from runpodkit.runs import watch
 from runpodkit.runs.ledger import RunStatus
 from runpodkit.runs.rows import RunHead, RunState, TrialState
-from runpodkit.runs.watch import Progress, in_notebook
+from runpodkit.runs.watch import Progress, in_notebook, progress
 
 
 def head(name: str = "fox") -> RunHead:
@@ -102,3 +103,22 @@ def test_a_closed_bar_leaves_a_sentence_in_the_notebook(saved: list[Any]) -> Non
         "text/html": "<div>fox&lt;b&gt;: 4 of 4 pictures, $0.0125 simulated</div>",
     }
     assert (line.name, line.text) == ("stderr", "a line beside it\n")
+
+
+def test_local_work_that_is_done_at_once_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("grid", 3) as step:
+        for _ in range(3):
+            step()
+
+    assert capsys.readouterr().err == ""
+
+
+def test_local_work_that_takes_longer_shows_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LATE_S", 0.0)
+
+    with progress("grid", 2) as step:
+        step()
+
+    assert "grid:   0%" in capsys.readouterr().err

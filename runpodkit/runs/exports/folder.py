@@ -1,4 +1,4 @@
-"""Exports: a run as files that other tools open.  Made at the end; never the store itself."""
+"""A run as a folder for people: table, grid, and pictures under names that say what they are."""
 
 from __future__ import annotations
 
