@@ -165,6 +165,19 @@ class Settings(BaseSettings):
         _s3_is_whole(settings)
         return settings
 
+    @classmethod
+    def for_bucket(cls, bucket: str, start: Path | None = None) -> Settings:
+        """The settings with another bucket, or with one where only keys are set.
+
+        Raises:
+            ConfigError: as of `load`; also if no keys are set.
+        """
+        env_file = find_env_file(start or Path.cwd())
+        named = {name for name in _names() if os.environ.get(name) or _source(name, {}, env_file) == ".env"}
+        spelled = ("YANDEX_BUCKET_NAME", "S3_BUCKET_NAME", "YANDEX_ACCESS_KEY", "S3_ACCESS_KEY")
+        spelling = next((name for name in spelled if name in named), "S3_").partition("_")[0]
+        return cls.load(start, **{f"{spelling}_BUCKET_NAME": bucket})
+
     def address(self, target: str | None = None) -> EndpointAddress | None:
         """The endpoint that `target` (URL or id; default: RUNPOD_URL) means; None: nothing is configured.
 

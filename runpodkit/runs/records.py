@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,12 @@ from runpodkit.params import ImageParams
 from runpodkit.prompts import PRESETS, enhance
 from runpodkit.runs.rows import ImageFile, Row, RunHead, RunState, TrialState
 from runpodkit.storage import Store
+from runpodkit.storage.many import get_all
 from runpodkit.sweeps.sweep import Trial
+
+FILES_AT_ONCE = 16
+"""Record files are small and a bucket far away: as many at once as it has connections."""
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,15 @@ class Record:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What there is to keep of a run, or of one part of it."""
+
+    head: RunHead
+    state: RunState
+    records: Sequence[Record]
+
+
 def record_of(head: RunHead, trial: Trial, row: Row, dialect: Dialect) -> Record:
     """The record of a trial as its row stands now."""
     params = dialect.resolve(trial.params)
@@ -105,36 +119,55 @@ def record_of(head: RunHead, trial: Trial, row: Row, dialect: Dialect) -> Record
     )
 
 
+def batch_file(run: str, batch: int, records: Iterable[Record]) -> tuple[str, bytes]:
+    """Key and content of the records of one batch: a JSON object per line."""
+    return f"runs/{run}/records/{batch:05d}.jsonl", "".join(record.to_json() + "\n" for record in records).encode()
+
+
+def head_file(head: RunHead, state: RunState) -> tuple[str, bytes]:
+    """Key and content of what is fixed about a run, and how it stands."""
+    text = json.dumps({**head.to_dict(), "state": state}, ensure_ascii=False, indent=1)
+    return head_key(head.name), text.encode()
+
+
+def head_key(run: str) -> str:
+    return f"runs/{run}/run.json"
+
+
 def write_batch(store: Store, head: RunHead, batch: int, records: Iterable[Record]) -> None:
-    """Keep the records of one batch, as JSON lines."""
-    text = "".join(record.to_json() + "\n" for record in records)
-    store.put(f"runs/{head.name}/records/{batch:05d}.jsonl", text.encode(), "application/x-ndjson")
+    """Keep the records of one batch."""
+    store.put(*batch_file(head.name, batch, records), "application/x-ndjson")
 
 
 def write_head(store: Store, head: RunHead, state: RunState) -> None:
     """Keep what is fixed about a run, and how it stands."""
-    text = json.dumps({**head.to_dict(), "state": state}, ensure_ascii=False, indent=1)
-    store.put(f"runs/{head.name}/run.json", text.encode(), "application/json")
+    store.put(*head_file(head, state), "application/json")
 
 
 def read_head(store: Store, name: str) -> tuple[RunHead, RunState]:
     """Raises StoreError if the store holds no run of that name, or one that cannot be read."""
-    text = store.get(f"runs/{name}/run.json")
+    text = store.get(head_key(name))
     try:
         given = json.loads(text)
         state = RunState(given.pop("state"))
         return RunHead.from_dict(given), state
-    except (ValueError, TypeError, KeyError) as exc:
-        raise StoreError(f"runs/{name}/run.json is not the head of a run: {exc}") from exc
+    except _UNREADABLE as exc:
+        raise StoreError(f"{head_key(name)} is not the head of a run: {exc}") from exc
 
 
 def read_records(store: Store, name: str) -> list[Record]:
-    """All records of a run that the store holds, by trial."""
-    records = [
-        Record.from_json(line)
-        for key in store.keys(f"runs/{name}/records/")
-        for line in store.get(key).decode().splitlines()
-    ]
+    """All records of a run that the store holds, by trial.
+
+    Raises:
+        StoreError: a file that cannot be read, or a line that is no record.
+    """
+    records = []
+    for key, text in get_all(store, store.keys(f"runs/{name}/records/"), FILES_AT_ONCE):
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                records.append(Record.from_json(line.decode()))
+            except _UNREADABLE as exc:
+                raise StoreError(f"{key}, line {number}, is no record that this version reads: {exc}") from exc
     return sorted(records, key=lambda record: record.trial)
 
 

@@ -22,7 +22,7 @@ from runpodkit.runs.preferences import (
     win_rates,
     write_preferences,
 )
-from runpodkit.runs.records import Record
+from runpodkit.runs.records import Record, Share
 from runpodkit.runs.rows import RunHead, TrialState
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Sweep
@@ -50,6 +50,16 @@ class Results(ABC):
         return await self._read_records()
 
     records, arecords = both_ways(_records)
+
+    @abstractmethod
+    async def _read_shares(self) -> list[Share]:
+        """Itself, then its parts if it has any; a whole that has parts has no records of its own."""
+
+    async def _shares(self) -> list[Share]:
+        """What there is to keep: itself, then its parts if it has any, which then have the records."""
+        return await self._read_shares()
+
+    shares, ashares = both_ways(_shares)
 
     @property
     def name(self) -> str:
@@ -203,3 +213,19 @@ class Results(ABC):
         from runpodkit.runs.exports.folder import export_folder
 
         return export_folder(self, self._store, Path(folder))
+
+    def freeze(self, file: str | Path, *, incomplete: bool = False) -> Path:
+        """Write plan, records, pictures and versions into one `.zip` that `open_run` reads anywhere.
+
+        Equal runs give equal bytes; keys and signed links are taken out.  An existing file is replaced.
+
+        Args:
+            incomplete: Also a run that still moves, as it stands, and without pictures that the store has lost.
+
+        Raises:
+            ValueError: the run still moves, or the name does not end in `.zip`.
+            StoreError: a picture cannot be read, or the file cannot be written; nothing is left of it then.
+        """
+        from runpodkit.runs.exports.frozen import freeze
+
+        return freeze(self.shares(), self._store, Path(file), incomplete=incomplete)

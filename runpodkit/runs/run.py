@@ -19,7 +19,7 @@ from runpodkit.errors import ConfigError, LedgerError, RunHeldError, StackError,
 from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
 from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.policies import changed_policy, shared_policy
-from runpodkit.runs.records import Record, read_head, read_records, record_of, write_head
+from runpodkit.runs.records import Record, Share, read_head, read_records, record_of, write_head
 from runpodkit.runs.results import Results
 from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
 from runpodkit.runs.watch import Progress, in_notebook
@@ -222,6 +222,15 @@ class Run(Results):
                 return kept
         dialect = self._head.spelling
         return [record_of(self._head, trial, rows.get(trial.number, Row()), dialect) for trial in self._trials]
+
+    async def _read_shares(self) -> list[Share]:
+        state = (await self._status()).state
+        if not self._parts:
+            return [Share(self._head, state, await self._read_records())]
+        shares = [Share(self._head, state, ())]
+        for _, run in await self._known_parts():
+            shares += await run._read_shares()
+        return shares
 
     async def _changes(self, places: dict[str, str], *, wait_s: float = 0.0) -> list[Record]:
         """Records of trials that changed since the last call with these `places`, as they stand now; at first, of all.

@@ -27,11 +27,12 @@ from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from runpodkit.errors import ConfigError, StoreError
-from runpodkit.storage import check_key, check_prefix, is_key
+from runpodkit.storage import LINK_S, check_key, check_lasts, check_prefix, is_key
 
 T = TypeVar("T")
 
-URL_LASTS_S = 3600
+CONNECTIONS = 16
+"""Open at once to one bucket; more threads than that wait for each other."""
 _YANDEX_DOMAIN = "yandexcloud.net"
 _KEYS = "YANDEX_ACCESS_KEY and YANDEX_SECRET_KEY (or S3_ACCESS_KEY and S3_SECRET_KEY)"
 _CONTENT_TYPES = {
@@ -123,11 +124,11 @@ class S3Store:
         name = self._name(key)
         self._do(f"delete key {key!r}", lambda s3: s3.delete_object(Bucket=self.bucket, Key=name))
 
-    def url(self, key: str, lasts_s: int = URL_LASTS_S) -> str:
-        params = {"Bucket": self.bucket, "Key": self._name(key)}
+    def url(self, key: str, lasts_s: int = LINK_S) -> str:
+        params, seconds = {"Bucket": self.bucket, "Key": self._name(key)}, check_lasts(lasts_s)
         link: str = self._do(
             f"sign a link to key {key!r}",
-            lambda s3: s3.generate_presigned_url("get_object", Params=params, ExpiresIn=lasts_s),
+            lambda s3: s3.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds),
         )
         return link
 
@@ -220,7 +221,7 @@ def _config(max_attempts: int) -> Config:
         retries={"total_max_attempts": max_attempts, "mode": "standard"},
         connect_timeout=5,
         read_timeout=60,
-        max_pool_connections=16,
+        max_pool_connections=CONNECTIONS,
         ignore_configured_endpoint_urls=True,  # one home for the endpoint: our settings
     )
 
