@@ -24,7 +24,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 from pydantic import SecretStr
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from runpodkit.errors import ConfigError, StoreError
 from runpodkit.storage import LINK_S, check_key, check_lasts, check_prefix, is_key
@@ -33,6 +33,10 @@ T = TypeVar("T")
 
 CONNECTIONS = 16
 """Open at once to one bucket; more threads than that wait for each other."""
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 10.0
+"""Before a request is made again: a random part of the first, of twice as much, and so on up to the second."""
+_NO_ANSWER = (ConnectionError, HTTPClientError, ResponseStreamingError, IncompleteReadError)
+_BUSY = ("SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestTimeout")
 _YANDEX_DOMAIN = "yandexcloud.net"
 _KEYS = "YANDEX_ACCESS_KEY and YANDEX_SECRET_KEY (or S3_ACCESS_KEY and S3_SECRET_KEY)"
 _CONTENT_TYPES = {
@@ -102,20 +106,10 @@ class S3Store:
 
     def get(self, key: str) -> bytes:
         name = self._name(key)
-
-        def read(s3: Any) -> bytes:
-            # boto3 repeats requests, but not one whose body broke off half way.
-            for attempt in Retrying(
-                retry=retry_if_exception_type((ResponseStreamingError, IncompleteReadError)),
-                stop=stop_after_attempt(self.max_attempts),
-                wait=wait_random_exponential(max=5),
-                reraise=True,
-            ):
-                with attempt:
-                    body: bytes = s3.get_object(Bucket=self.bucket, Key=name)["Body"].read()
-            return body
-
-        return self._do(f"read key {key!r}", read)
+        body: bytes = self._do(
+            f"read key {key!r}", lambda s3: s3.get_object(Bucket=self.bucket, Key=name)["Body"].read()
+        )
+        return body
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         return self._list(check_prefix(prefix))
@@ -153,15 +147,29 @@ class S3Store:
                 )
             if not page["IsTruncated"]:
                 return
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+            if (token := page.get("NextContinuationToken")) in (None, asked.get("ContinuationToken")):
+                raise StoreError(
+                    f"cannot list keys in the bucket {self.bucket}: {self._host or 'AWS'} lists the same keys again and again"
+                )
+            asked["ContinuationToken"] = token
 
     def _do(self, deed: str, work: Callable[[Any], T]) -> T:
-        """The one door to the bucket; what fails here leaves as a StoreError."""
+        """The one door to the bucket; what fails here leaves as a StoreError.
+
+        Everything that is asked is safe to repeat: values are written whole and replace what is there.  boto3's own
+        retries last half a second and share an allowance between threads, too little for a server that starts again.
+        """
+        patiently = Retrying(
+            retry=retry_if_exception(_may_pass),
+            stop=stop_after_attempt(self.max_attempts),
+            wait=wait_random_exponential(multiplier=FIRST_PAUSE_S, max=MAX_PAUSE_S),
+            reraise=True,
+        )
         try:
-            return work(self._client())
+            return patiently(work, self._client())
         except ClientError as exc:
             reason = self._refusal(exc)
-        except (ConnectionError, HTTPClientError, ResponseStreamingError, IncompleteReadError) as exc:
+        except _NO_ANSWER as exc:
             reason = (
                 f"no answer from {self._host or 'AWS'} after {self.max_attempts} attempts ({type(exc).__name__}): "
                 "check the network and YANDEX_ENDPOINT_URL (or S3_ENDPOINT_URL)"
@@ -188,7 +196,7 @@ class S3Store:
             return f"{code}: the keys are wrong: check {_KEYS}"
         if code in ("AccessDenied", "AllAccessDisabled", "AccountProblem") or status == 403:
             return f"{code}: the keys have no permission for this: check the bucket's policy, or {_KEYS}"
-        if status >= 500 or code == "SlowDown":
+        if status >= 500 or status == 429 or code in _BUSY:
             return f"{code}: the server is busy or broken, also after {self.max_attempts} attempts: try again later"
         return f"{code} (HTTP {status}): {self._clean(str(error.get('Message', '')))}"
 
@@ -206,19 +214,27 @@ class S3Store:
                     aws_secret_access_key=self._secret_key.get_secret_value(),
                     region_name=self.region,
                 )
-                client = session.client("s3", endpoint_url=self.endpoint_url, config=_config(self.max_attempts))
+                client = session.client("s3", endpoint_url=self.endpoint_url, config=_config())
                 self._client_of = (os.getpid(), client)
             return self._client_of[1]
 
 
-def _config(max_attempts: int) -> Config:
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same request may be answered a moment later."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, _NO_ANSWER)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or status == 429 or error.response.get("Error", {}).get("Code") in _BUSY
+
+
+def _config() -> Config:
     return Config(
         # Otherwise uploads over HTTPS carry checksum trailers, which servers other than AWS refuse.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         signature_version="s3v4",  # otherwise links to us-east-1 are signed with the version before
         s3={"addressing_style": "path"},
-        retries={"total_max_attempts": max_attempts, "mode": "standard"},
+        retries={"total_max_attempts": 1, "mode": "standard"},  # ours are in S3Store._do
         connect_timeout=5,
         read_timeout=60,
         max_pool_connections=CONNECTIONS,
