@@ -114,6 +114,7 @@ class Kit:
             usd_per_day=settings.usd_per_day,
             clock=steady_clock(),
             sleep=asyncio.sleep,
+            ai_mark=settings.ai_mark,
         )
         self.engine = Engine(tools, store_name)
         self._store_name = store_name

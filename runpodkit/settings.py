@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     endpoints: Path | None = Field(None, alias="RUNPODKIT_ENDPOINTS", description="Another `endpoints.toml`.")
     usd_per_day: float | None = Field(None, gt=0, alias="RUNPODKIT_USD_PER_DAY")
     confirm_usd: float = Field(5.0, ge=0, alias="RUNPODKIT_CONFIRM_USD")
+    ai_mark: bool = Field(True, alias="RUNPODKIT_AI_MARK", description="Mark pictures as made by a trained model.")
     env_file: Path | None = Field(None, alias="RUNPODKIT_ENV_FILE", description="The `.env` that was read.")
     _key_came_with_url: bool = PrivateAttr(False)
 

@@ -76,6 +76,8 @@ class Tools:
     clock: Callable[[], float]
     """Seconds since the epoch."""
     sleep: Callable[[float], Awaitable[None]]
+    ai_mark: bool = True
+    """Whether pictures say that a trained model made them."""
 
 
 class Conductor(Protocol):
@@ -488,7 +490,7 @@ class TrialWork:
             files = []
             for i, one in enumerate(fetched):
                 key = f"images/{self.key[:2]}/{self.key}-{i}.{one.format}"
-                data = embed(one.data, self._params, sent, about)
+                data = embed(one.data, self._params, sent, about, ai_mark=self._tools.ai_mark)
                 self._tools.store.put(key, data, f"image/{one.format}")
                 digest = hashlib.sha256(one.data).hexdigest()[:PIXELS_DIGITS]
                 files.append(ImageFile(key, one.width, one.height, len(data), digest))
