@@ -33,6 +33,10 @@ class Problem:
     reason: str
 
 
+NOTHING = Problem("")
+"""In a place that stays empty, because no picture was to be there."""
+
+
 @dataclass(frozen=True)
 class Words:
     """The texts around the cells; an empty one takes no room."""
@@ -260,6 +264,8 @@ class Sheet:
             # a hairline outside the picture keeps a white one apart from the paper
             draw.rectangle((left - 1, top - 1, left + content.width, top + content.height), outline=EDGE)
             sheet.paste(content, (left, top))
+        elif content is NOTHING:
+            return
         elif content is None:
             sheet.paste(self._missing(width, height), (x, y))
         else:
