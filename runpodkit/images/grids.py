@@ -21,8 +21,10 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from runpodkit.errors import RunpodkitError
-from runpodkit.images import thumbnails
+from runpodkit.images import figures, thumbnails
+from runpodkit.images.figures import Figure
 from runpodkit.images.sheet import Problem, Sheet, Words
+from runpodkit.images.style import Style
 from runpodkit.images.thumbnails import thumbnail
 
 __all__ = ["Cell", "Grid", "grid", "thumbnail"]
@@ -38,6 +40,7 @@ MAX_ASPECT = 3.0
 """The cells' longest proportion; a picture beyond it is fitted in between."""
 INLINE_WIDTH, INLINE_BYTES = 1600, 300_000
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+VECTORS = (".pdf", ".svg")
 _MAX_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}
 
 
@@ -59,8 +62,10 @@ class Grid:
     `image` is a Pillow image.  In a notebook a smaller JPEG of it is shown.
     """
 
-    def __init__(self, image: Image.Image, text: str, title: str = "", subtitle: str = "") -> None:
-        self.image = image
+    def __init__(
+        self, image: Image.Image, text: str, title: str = "", subtitle: str = "", figure: Figure | None = None
+    ) -> None:
+        self.image, self._figure = image, figure
         self._text, self._title, self._subtitle = text, title, subtitle
         self._inline: str | None = None
 
@@ -68,41 +73,56 @@ class Grid:
         return self._text
 
     def save(self, path: Path | str) -> Path:
-        """Write the image in the format of the suffix (.png, .jpg, .webp); folders are made, a file is replaced.
+        """Write the image in the format of the suffix; folders are made, a file is replaced.
+
+        Args:
+            path: .png, .jpg or .webp; in .pdf and .svg the text stays text.
 
         Raises:
             ValueError: another suffix, or more pixels a side than the format can hold.
+            ConfigError: a PDF, and fpdf2 is not installed.
         """
         path = Path(path)
+        if path.suffix.lower() in VECTORS:
+            data = self._vector(path)
+            return _written(path, lambda draft: draft.write_bytes(data))
         form = SUFFIXES.get(path.suffix.lower())
         if form is None:
-            raise ValueError(f"{path.name}: a grid is saved as {', '.join(SUFFIXES)}, not {path.suffix or 'no suffix'}")
+            raise ValueError(
+                f"{path.name}: a grid is saved as {', '.join((*SUFFIXES, *VECTORS))}, not {path.suffix or 'no suffix'}"
+            )
         if max(self.image.size) > _MAX_SIDE[form]:
             raise ValueError(
                 f"{path.name}: {form} holds at most {_MAX_SIDE[form]:,} pixels a side, the grid is "
                 f"{self.image.width:,}×{self.image.height:,}: save it as .png"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            self.image.save(draft, form, **self._options(form))
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-        return path
+        return _written(path, lambda draft: self.image.save(draft, form, **self._options(form)))
 
     def jpeg(self, width: int = INLINE_WIDTH, most_bytes: int = INLINE_BYTES) -> bytes:
         """The image as a small JPEG for a page: at most so many pixels wide and, scaled down until it is, so many bytes."""
         return _small_jpeg(self.image, width, most_bytes)
 
     def _options(self, form: str) -> dict[str, Any]:
+        style = self._figure.style if self._figure else Style()
+        dpi = {"dpi": (style.dots_per_inch,) * 2} if style.dpi or style.width_mm else {}
         if form != "PNG":
-            return {"quality": 92}
+            return {"quality": 92, **dpi}
         texts = PngImagePlugin.PngInfo()
-        for keyword, text in (("Title", self._title), ("Description", self._subtitle), ("Software", "runpodkit")):
+        for keyword, text in (("Title", self._title), ("Description", self._about), ("Software", "runpodkit")):
             if text:
                 texts.add_text(keyword, text.encode("utf-8", "replace").decode().replace("\0", ""))
-        return {"pnginfo": texts, "compress_level": 4}  # half the time of 6 for 3 % more bytes
+        return {"pnginfo": texts, "compress_level": 4, **dpi}  # half the time of 6 for 3 % more bytes
+
+    def _vector(self, path: Path) -> bytes:
+        if self._figure is None:
+            raise ValueError(f"{path.name}: this grid has no layout that could be drawn again: save it as .png")
+        if path.suffix.lower() == ".svg":
+            return figures.svg_of(self._figure, self._title, self._about)
+        return figures.pdf_of([self._figure], self._title, self._about)
+
+    @property
+    def _about(self) -> str:
+        return figures.described(self._subtitle, self._figure.sheet.words.badge if self._figure else "")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """One image format only, since a notebook stores each it is given; and a text that never changes."""
@@ -122,6 +142,11 @@ def grid(
     subtitle: str = "",
     cell_px: int | None = None,
     badge: str | None = None,
+    legend: bool = True,
+    gap_px: int | None = None,
+    padding_px: int | None = None,
+    width_mm: float | None = None,
+    dpi: float | None = None,
 ) -> Grid:
     """Lay out pictures in rows and columns.
 
@@ -135,10 +160,17 @@ def grid(
         subtitle: One or more lines under it.
         cell_px: Width of a cell in pixels; by itself 160 to 320, such that the sheet stays within 3,200.
         badge: A mark in the upper right corner, such as "SIMULATOR".
+        legend: False leaves out labels, titles and notes; the badge stays, a simulation never looks like a result.
+        gap_px: Between pictures; by itself 3 % of a cell, at least 4 pixels.
+        padding_px: Around everything; by itself as wide as a label is high and a half, without legend none.
+        width_mm: For print: the whole figure's width, 10 to 2,000 mm; cells are then as wide as that allows, and
+            no type is under 6 points.
+        dpi: Pixels an inch, 30 to 1,200; 300 in print.  The width of a PNG is `width_mm / 25.4 * dpi`.
 
     Raises:
         ValueError: no rows or columns, labels twice or of unequal depth, a cell that belongs to
-            none of them, or a sheet of over 64 million pixels (the message says what to choose).
+            none of them, columns that `width_mm` has no room for, a size outside its bounds, or a sheet
+            of over 64 million pixels (the message says what to choose).
     """
     row_keys, col_keys = _keys("rows", rows), _keys("cols", cols)
     strays = cells.keys() - {(row, col) for row in row_keys for col in col_keys}
@@ -146,24 +178,38 @@ def grid(
         raise ValueError(f"{len(strays)} cells are in no row and column, such as {min(strays)!r}")
     if cell_px is not None and cell_px < 16:
         raise ValueError(f"cell_px={cell_px}: a cell is at least 16 pixels wide")
+    style = Style(legend, gap_px, padding_px, width_mm, dpi)
+    if width_mm is not None:
+        if cell_px is not None:
+            raise ValueError(f"cell_px={cell_px} and width_mm={width_mm:g} both say how wide cells are: choose one")
+        cell_px = style.most_cell_px(len(col_keys))
 
     loading = _Loading(cells)
     if cell_px is None:
         cell_px = _sensible_width(len(row_keys), len(col_keys), loading.first_aspect())
     words = Words(title, subtitle, row_title, col_title, badge or "")
     notes = {place: cell.note for place, cell in cells.items() if cell.note}
-    _check_pixels(len(row_keys), len(col_keys), cell_px, loading.first_aspect())
+    _check_pixels(len(row_keys), len(col_keys), cell_px, loading.first_aspect(), style)
 
     pictures = loading.pictures(cell_px)
-    box = _cell_box([each.size for each in pictures.values() if isinstance(each, Image.Image)], cell_px)
+    sizes = {place: each.size for place, each in pictures.items() if isinstance(each, Image.Image)}
+
+    def lay(cell_px: int) -> Sheet:
+        box = _cell_box(list(sizes.values()), cell_px)
+        fitted = {place: thumbnails.fitted(size, box) for place, size in sizes.items()}
+        return Sheet(row_keys, col_keys, *_places(row_keys, col_keys, fitted, box), words, notes, style)
+
+    if width_mm is not None:
+        cell_px = style.fitting_cell_px(lay, len(col_keys))
+    box = _cell_box(list(sizes.values()), cell_px)
     for place, each in pictures.items():
         if isinstance(each, Image.Image) and (size := thumbnails.fitted(each.size, box)) != each.size:
             pictures[place] = each.resize(size, Image.Resampling.LANCZOS)
-    widths, heights = _places(row_keys, col_keys, pictures, box)
-    sheet = Sheet(row_keys, col_keys, widths, heights, words, notes)
+    sheet = lay(cell_px)
     if (pixels := sheet.size[0] * sheet.size[1]) > MAX_PIXELS:
-        raise ValueError(_too_large(sheet.size, cell_px, pixels))
-    return Grid(sheet.draw(pictures), _summary(len(row_keys), len(col_keys), pictures), title, subtitle)
+        raise ValueError(_too_large(sheet.size, cell_px, pixels, style))
+    figure = Figure(sheet, pictures)
+    return Grid(figure.image(), _summary(len(row_keys), len(col_keys), pictures), title, subtitle, figure)
 
 
 class _Loading:
@@ -244,16 +290,20 @@ def _sensible_width(rows: int, cols: int, aspect: float) -> int:
     return round(max(NARROWEST_CELL, min(WIDEST_CELL, across, down)))
 
 
-def _check_pixels(rows: int, cols: int, cell_px: int, aspect: float) -> None:
+def _check_pixels(rows: int, cols: int, cell_px: int, aspect: float, style: Style) -> None:
     """Before anything is decoded: the cells alone must fit, or decoding them would fill the memory."""
     size = (cols * cell_px, round(rows * cell_px * aspect))
     if (pixels := size[0] * size[1]) > MAX_PIXELS:
-        raise ValueError(_too_large(size, cell_px, pixels))
+        raise ValueError(_too_large(size, cell_px, pixels, style))
 
 
-def _too_large(size: tuple[int, int], cell_px: int, pixels: int) -> str:
-    narrower = int(cell_px * (MAX_PIXELS / pixels) ** 0.5 * 0.9)
+def _too_large(size: tuple[int, int], cell_px: int, pixels: int, style: Style) -> str:
+    share = (MAX_PIXELS / pixels) ** 0.5 * 0.9
+    narrower = int(cell_px * share)
     way = f"cell_px={narrower} or less, or " if narrower >= 16 else ""
+    if style.width_mm is not None:
+        coarser = int(style.dots_per_inch * share)
+        way = f"dpi={coarser} or less, or " if coarser >= 72 else ""
     return (
         f"the grid would be {size[0]:,}×{size[1]:,} pixels, {pixels / 1e6:,.0f} million of at most "
         f"{MAX_PIXELS / 1e6:.0f}: choose {way}fewer rows or columns"
@@ -272,16 +322,15 @@ def _cell_box(sizes: Sequence[tuple[int, int]], cell_px: int) -> tuple[int, int]
 def _places(
     rows: Sequence[Labels],
     cols: Sequence[Labels],
-    pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem],
+    sizes: Mapping[tuple[Labels, Labels], tuple[int, int]],
     box: tuple[int, int],
 ) -> tuple[list[int], list[int]]:
     """Width of each column and height of each row: its largest picture's, but never too small for words."""
     wide: dict[Labels, int] = {}
     high: dict[Labels, int] = {}
-    for (row, col), each in pictures.items():
-        if isinstance(each, Image.Image):
-            wide[col] = max(wide.get(col, box[0] // 2), each.width)
-            high[row] = max(high.get(row, box[0] // 3), each.height)
+    for (row, col), (width, height) in sizes.items():
+        wide[col] = max(wide.get(col, box[0] // 2), width)
+        high[row] = max(high.get(row, box[0] // 3), height)
     return [wide.get(col, box[0]) for col in cols], [high.get(row, box[1]) for row in rows]
 
 
@@ -290,6 +339,18 @@ def _summary(rows: int, cols: int, pictures: Mapping[tuple[Labels, Labels], Imag
     failed, missing = len(pictures) - drawn, rows * cols - len(pictures)
     text = f"Grid {rows} × {cols}, {drawn} picture{'' if drawn == 1 else 's'}"
     return text + (f", {missing} missing" if missing else "") + (f", {failed} failed" if failed else "")
+
+
+def _written(path: Path, write: Callable[[Path], object]) -> Path:
+    """The file at `path`, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
 
 
 def _small_jpeg(image: Image.Image, width: int, most_bytes: int) -> bytes:

@@ -42,7 +42,6 @@ def grid_of(
     for record in records:
         place = _labels(record, row_axes), _labels(record, col_axes)
         cells[place] = _cell(record, read, under)
-    wide = {"cell_px": cell_px} if cell_px else {}
     return grid(
         cells,
         rows=list(dict.fromkeys(place[0] for place in cells)),
@@ -52,7 +51,7 @@ def grid_of(
         title=title if title is not None else _title(sweep),
         subtitle=_subtitle(sweep, records),
         badge="SIMULATOR" if head.simulated else None,
-        **wide,
+        cell_px=cell_px or None,
     )
 
 
