@@ -31,5 +31,19 @@ def grid(name: str, rows: str | None, cols: str | None, under: str | None, out: 
     click.echo(str(out))
 
 
+@main.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: the run's name and .zip.")
+@click.option(
+    "--incomplete", is_flag=True, help="Also a run that still moves, or that has lost pictures, as it stands."
+)
+def freeze(name: str, out: Path | None, incomplete: bool) -> None:
+    """Write the run NAME (or a folder, s3://… or .zip of one) with its pictures into one file that opens anywhere."""
+    from runpodkit.kit import open_run
+
+    run = open_run(name)
+    click.echo(str(run.freeze(out or Path(f"{run.name}.zip"), incomplete=incomplete)))
+
+
 def _axes(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
