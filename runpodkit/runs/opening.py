@@ -93,6 +93,8 @@ def _in_bucket(text: str) -> Run:
     if not address.startswith("//"):
         raise ValueError(f"{text!r}: give the address as text, s3://<bucket>/runs/<name>; a Path loses a slash")
     bucket, _, rest = address[2:].partition("/")
+    if not bucket:
+        raise ValueError(f"{text!r}: there is no bucket in it; it is s3://<bucket>/runs/<name>")
     parts = rest.strip("/").split("/") if rest.strip("/") else []
     if parts and parts[-1].lower().endswith(".zip"):
         raise ValueError(f"{text!r}: a frozen run is opened from a file; download it first")

@@ -108,7 +108,7 @@ class Results(ABC):
         return table(self.records(), tally(read_preferences(self._store, self.name)))
 
     async def _prefer(self, rater: str, given: Sequence[Preference]) -> None:
-        """Keep what one rater found better; `given` are all answers of that rater so far."""
+        """Keep what one rater found better; `given` are all answers of that rater so far.  A frozen run takes none."""
         await asyncio.to_thread(write_preferences, self._store, self.name, rater, given)
 
     prefer, aprefer = both_ways(_prefer)

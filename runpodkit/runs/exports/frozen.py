@@ -48,7 +48,8 @@ def freeze(shares: Sequence[Share], store: Store, file: Path, *, incomplete: boo
             "or freeze it as it stands with incomplete=True"
         )
     censor = Censor()
-    texts, beside = _texts(shares, store, censor)
+    with progress(f"read {whole.head.name}", sum(len(share.records) for share in shares), "record") as step:
+        texts, beside = _texts(shares, store, censor, step)
     pictures = {image.key for share in shares for record in share.records for image in record.images}
     texts["versions.json"] = _json(_versions([share.head for share in shares]))
     texts["README.txt"] = _readme(shares, censor, incomplete=incomplete).encode()
@@ -81,7 +82,9 @@ def _read(store: Store, needed: set[str], key: str) -> bytes | None:
         raise
 
 
-def _texts(shares: Sequence[Share], store: Store, censor: Censor) -> tuple[dict[str, bytes], set[str]]:
+def _texts(
+    shares: Sequence[Share], store: Store, censor: Censor, step: Callable[[], object]
+) -> tuple[dict[str, bytes], set[str]]:
     """Heads, records and answers as files by key, and the keys of other files that they name."""
     texts: dict[str, bytes] = {}
     named: set[str] = set()
@@ -90,7 +93,7 @@ def _texts(shares: Sequence[Share], store: Store, censor: Censor) -> tuple[dict[
         texts[key] = _json(censor.clean(json.loads(data)))
         for batch, records in _batches(share):
             key, data = batch_file(share.head.name, batch, records)
-            texts[key] = _lines(data, censor, named)
+            texts[key] = _lines(data, censor, named, step)
         for key in store.keys(f"runs/{share.head.name}/preferences/"):
             texts[key] = _lines(store.get(key), censor, named)
     return texts, named
@@ -103,13 +106,14 @@ def _batches(share: Share) -> Iterator[tuple[int, list[Any]]]:
     return iter(sorted(by_batch.items()))
 
 
-def _lines(data: bytes, censor: Censor, named: set[str]) -> bytes:
+def _lines(data: bytes, censor: Censor, named: set[str], step: Callable[[], object] = lambda: None) -> bytes:
     """JSON lines without secrets; what they name beside pictures goes into `named`."""
     lines = []
     for line in data.splitlines():
         value = json.loads(line)
         named.update(text for text in _strings(value) if text.startswith(_BESIDE) and is_key(text))
         lines.append(json.dumps(censor.clean(value), ensure_ascii=False) + "\n")
+        step()
     return "".join(lines).encode()
 
 
