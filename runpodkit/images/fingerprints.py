@@ -12,7 +12,7 @@ import hashlib
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from PIL import Image
@@ -75,21 +75,21 @@ def same_pixels(pictures: Sequence[Fetched], prints: Sequence[Fingerprint]) -> l
     """
     first_of: dict[str, int] = {}
     first = [first_of.setdefault(print_.pixels, number) for number, print_ in enumerate(prints)]
-    for alike in _by(lambda i: (pictures[i].width, pictures[i].height), sorted(set(first))):
-        packed = {pictures[number].format for number in alike} == {"png"}
+    for alike in _groups({number: (pictures[number].width, pictures[number].height) for number in set(first)}):
         # most differ in their first rows already, and those of a PNG cost little
-        for closer in _by(lambda i: _pixels(_top(pictures[i])) or i, alike) if packed else [alike]:
-            for equal in _by(lambda i: _pixels(pictures[i]) or i, closer):
+        tops = {number: top for number in alike if (top := _top(pictures[number]))}
+        close = _groups({number: _pixels(top) or number for number, top in tops.items()})
+        for closer in close if len(tops) == len(alike) else [alike]:
+            for equal in _groups({number: _pixels(pictures[number]) or number for number in closer}):
                 first = [equal[0] if number in equal else number for number in first]
     return first
 
 
-def _by(key: Callable[[int], Hashable], numbers: Sequence[int]) -> list[list[int]]:
-    """Groups of two or more with the same key; a group of one has nothing to be compared with."""
+def _groups(keys: Mapping[int, Hashable]) -> list[list[int]]:
+    """Numbers that have the same key, in order; one that is alone with its key is in no group."""
     groups: dict[Hashable, list[int]] = {}
-    if len(numbers) > 1:
-        for number in numbers:
-            groups.setdefault(key(number), []).append(number)
+    for number in sorted(keys):
+        groups.setdefault(keys[number], []).append(number)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -134,7 +134,7 @@ def _is_blank(picture: Fetched, carried: int) -> bool:
     area = picture.width * picture.height
     if not MIN_JUDGED <= area <= MAX_DECODED:
         return False
-    if carried > _FEW_BYTES + area * _FEW_PER_PIXEL[picture.format] and not _unpacked(picture, carried, area):
+    if carried > _FEW_BYTES + area * _FEW_PER_PIXEL[picture.format] and not _unpacked(picture):
         return False
     try:
         with _ONE_AT_A_TIME:
@@ -145,14 +145,11 @@ def _is_blank(picture: Fetched, carried: int) -> bool:
         return False
 
 
-def _unpacked(picture: Fetched, carried: int, area: int) -> bool:
+def _unpacked(picture: Fetched) -> bool:
     """Whether a PNG may hold one colour although it is large: some writers do not compress."""
     middle = len(picture.data) // 2
-    return (
-        picture.format == "png"
-        and carried >= area
-        and len(set(picture.data[middle : middle + _SAMPLE])) <= _SAMPLE_BYTES
-    )
+    sample = picture.data[middle : middle + _SAMPLE]
+    return picture.format == "png" and len(set(sample)) <= _SAMPLE_BYTES
 
 
 def _flat(image: Image.Image, levels: int) -> bool:
@@ -184,14 +181,14 @@ def _pixels(picture: Fetched) -> str:
         return ""
 
 
-def _top(picture: Fetched) -> Fetched:
-    """The first rows of a PNG as a picture of their own; as it is, where that would be no shorter."""
-    if picture.height <= _ROWS:
-        return picture
+def _top(picture: Fetched) -> Fetched | None:
+    """The first rows of a PNG as a picture of their own; None where there is no such shortcut."""
+    if picture.format != "png" or picture.height <= _ROWS:
+        return None
     data = picture.data
     width, _, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
     if interlaced or colour not in _CHANNELS:
-        return picture
+        return None
     wanted = _ROWS * (1 + (width * depth * _CHANNELS[colour] + 7) // 8)
     rows, inflater, beside = b"", zlib.decompressobj(), b""
     try:
@@ -201,7 +198,7 @@ def _top(picture: Fetched) -> Fetched:
             elif part.kind == b"IDAT" and len(rows) < wanted:
                 rows += inflater.decompress(data[part.body : part.body_end], wanted - len(rows))
     except (zlib.error, ValueError):
-        return picture
+        return None
     header = data[16:20] + _ROWS.to_bytes(4, "big") + data[24:29]
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
     made = [containers.png_chunk(kind, body) for kind, body in chunks]
