@@ -17,6 +17,7 @@ from runpodkit.runs.grids import draw
 from runpodkit.runs.items import of_run
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.ledger import RunStatus
+from runpodkit.runs.oddities import remarks
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 from runpodkit.runs.run import Run
@@ -52,10 +53,11 @@ def run_html(run: Run, status: RunStatus, records: Sequence[Record], jpeg: bytes
         for part, colour in ((made, "#2e9e5b"), (failed, "#c62828"), (cancelled, "#b8b8be"))
     )
     picture = image_html(jpeg, f"grid of {run.name}") if jpeg else ""
+    said = "".join(f"<div>{escape(line)}</div>" for line in (remarks(records) if status.is_over else []))
     return (
         f'<div><div><b>{escape(run.name)}</b> {badge(run.simulated)} <span style="color:#777">{status.state}</span></div>'
         f'<div style="display:flex;background:#eee;height:8px;margin:6px 0">{bar}</div><div>{words}</div>{held}'
-        f"{picture}{f'<div>{escape(told)}</div>' if told else ''}{_table(records)}</div>"
+        f"{picture}{f'<div>{escape(told)}</div>' if told else ''}{_table(records)}{said}</div>"
     )
 
 

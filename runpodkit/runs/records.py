@@ -17,6 +17,7 @@ from runpodkit.endpoint.dialects import Dialect
 from runpodkit.errors import StoreError
 from runpodkit.params import ImageParams
 from runpodkit.prompts import PRESETS, enhance
+from runpodkit.runs.oddities import of_trial
 from runpodkit.runs.rows import ImageFile, Row, RunHead, RunState, TrialState
 from runpodkit.storage import Store
 from runpodkit.storage.many import get_all
@@ -57,6 +58,10 @@ class Record:
     reason: str | None = None
     reused_from: str | None = None
     flags: tuple[str, ...] = ()
+    unread: str | None = None
+    """Key in the store of what the job returned, abridged, if a picture of it could not be read."""
+    excerpt: str | None = None
+    """The beginning of that, at most 500 characters."""
 
     def to_json(self) -> str:
         given = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
@@ -115,7 +120,9 @@ def record_of(head: RunHead, trial: Trial, row: Row, dialect: Dialect) -> Record
         images=row.images,
         reason=row.reason,
         reused_from=_utc(row.reused_from),
-        flags=row.flags,
+        flags=tuple(dict.fromkeys((*row.flags, *of_trial(row.images, row.seed, params, dialect)))),
+        unread=row.unread,
+        excerpt=row.excerpt,
     )
 
 

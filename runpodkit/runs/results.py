@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runpodkit.blocking import both_ways
 from runpodkit.runs.layout import matching
+from runpodkit.runs.oddities import with_oddities
 from runpodkit.runs.preferences import (
     Preference,
     WinRate,
@@ -47,7 +48,7 @@ class Results(ABC):
 
     async def _records(self) -> list[Record]:
         """A record per trial, by number; trials that have not ended are there as they stand."""
-        return await self._read_records()
+        return with_oddities(await self._read_records())
 
     records, arecords = both_ways(_records)
 
