@@ -96,16 +96,17 @@ def with_comment(block: bytes, comment: str, replaces: str) -> bytes:
             place = _append(tiff, body := _encoded(comment))
             struct.pack_into(f"{order}HII", tiff, there.at + 2, _UNDEFINED, len(body), place)
             return prefix + bytes(tiff)
-        place = _append(tiff, body := _encoded(comment))
-        added = struct.pack(f"{order}HHII", _USER_COMMENT, _UNDEFINED, len(body), place)
-        inner_place = _append(tiff, _directory(tiff, order, inner_at, inner, _USER_COMMENT, added))
+        rows = _rows(tiff, inner) | {_USER_COMMENT: bytes(12)}
+        inner_place = _append(tiff, _directory(tiff, order, inner_at, rows))
         if pointer:
             struct.pack_into(f"{order}I", tiff, pointer.at + 8, inner_place)
         else:
-            added = struct.pack(f"{order}HHII", _EXIF_IFD, _LONG, 1, inner_place)
-            struct.pack_into(
-                f"{order}I", tiff, 4, _append(tiff, _directory(tiff, order, first, entries, _EXIF_IFD, added))
-            )
+            outer = _rows(tiff, entries) | {_EXIF_IFD: struct.pack(f"{order}HHII", _EXIF_IFD, _LONG, 1, inner_place)}
+            struct.pack_into(f"{order}I", tiff, 4, _append(tiff, _directory(tiff, order, first, outer)))
+        # last, so that it can be taken off again
+        place = _append(tiff, body := _encoded(comment))
+        row = inner_place + 2 + 12 * sorted(rows).index(_USER_COMMENT)
+        struct.pack_into(f"{order}HHII", tiff, row, _USER_COMMENT, _UNDEFINED, len(body), place)
     except (struct.error, ValueError):
         return block
     return prefix + bytes(tiff)
@@ -190,11 +191,14 @@ def _forget(tiff: bytearray, entry: _Entry) -> None:
         tiff[entry.start : entry.end] = bytes(entry.end - entry.start)
 
 
-def _directory(tiff: bytearray, order: str, at: int, entries: Mapping[int, _Entry], tag: int, added: bytes) -> bytes:
-    """A copy of the directory at `at` (0: none) with one entry more, sorted by tag as readers expect."""
-    rows = {one: bytes(tiff[entry.at : entry.at + 12]) for one, entry in entries.items()} | {tag: added}
+def _rows(tiff: bytearray, entries: Mapping[int, _Entry]) -> dict[int, bytes]:
+    return {tag: bytes(tiff[entry.at : entry.at + 12]) for tag, entry in entries.items()}
+
+
+def _directory(tiff: bytearray, order: str, at: int, rows: Mapping[int, bytes]) -> bytes:
+    """A directory of these rows, sorted by tag as readers expect, that goes on where the one at `at` (0: none) does."""
     following = b"\0" * 4
     if at:
         (count,) = struct.unpack_from(f"{order}H", tiff, at)
         following = bytes(tiff[at + 2 + 12 * count : at + 6 + 12 * count]).ljust(4, b"\0")
-    return struct.pack(f"{order}H", len(rows)) + b"".join(rows[one] for one in sorted(rows)) + following
+    return struct.pack(f"{order}H", len(rows)) + b"".join(rows[tag] for tag in sorted(rows)) + following

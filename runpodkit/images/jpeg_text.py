@@ -58,18 +58,21 @@ def read(data: bytes) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     pieces: dict[int, bytes] = {}
+    count = 0
     for part in containers.jpeg_segments(data):
         body = data[part.body : part.body_end]
         if part.kind == _APP15 and body.startswith(_OUR_PREFIX) and len(body) > len(_OUR_PREFIX) + 2:
-            pieces[body[len(_OUR_PREFIX)]] = body[len(_OUR_PREFIX) + 2 :]
+            number, count = body[len(_OUR_PREFIX)], body[len(_OUR_PREFIX) + 1]
+            pieces[number] = body[len(_OUR_PREFIX) + 2 :]
         elif part.kind == _APP1 and body.startswith(exif.PREFIX):
             found = exif.texts_by_keyword(body) | found
         elif part.kind == _APP1 and body.startswith(_XMP_PREFIX):
             found.setdefault(xmp.KEYWORD, body.removeprefix(_XMP_PREFIX).decode("utf-8", "replace"))
         elif part.kind == _COM:
             found.setdefault("comment", body.decode("utf-8", "replace").strip("\0"))
-    record = b"".join(pieces[number] for number in sorted(pieces))
-    if record and len(record) <= MAX_TEXT:
+    if pieces:
+        whole = sorted(pieces) == list(range(1, count + 1)) and sum(map(len, pieces.values())) <= MAX_TEXT
+        record = b"".join(pieces[number] for number in sorted(pieces)) if whole else b""
         found[RECORD] = record.decode("utf-8", "replace")
     return found
 

@@ -33,7 +33,7 @@ def write(data: bytes, inscription: Inscription) -> bytes:
     ours = {
         part.start
         for part, keyword in named
-        if keyword == RECORD or (keyword == PARAMETERS and _text(data, part).rstrip().endswith(SIGNATURE))
+        if keyword == RECORD or (keyword == PARAMETERS and data.endswith(SIGNATURE.encode(), part.body, part.body_end))
     }
     chunks = []
     if not any(keyword == PARAMETERS and part.start not in ours for part, keyword in named):
@@ -66,8 +66,9 @@ def read(data: bytes) -> dict[str, str]:
     left = MAX_TEXTS
     first_the_known = sorted(last, key=lambda keyword: keyword not in (RECORD, PARAMETERS))
     for keyword in first_the_known[:_MAX_KEYWORDS]:
-        text = _text(data, last[keyword], min(left, MAX_TEXT))
-        left -= len(text)
+        bound = min(left, MAX_TEXT)
+        text = _text(data, last[keyword], bound)
+        left -= len(text) if text or last[keyword].kind == b"tEXt" else bound  # what came to nothing was work too
         if text or keyword not in found:
             found[keyword] = text
     return found
