@@ -55,10 +55,10 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove a key; one that is not there is fine, so this is safe to repeat."""
 
-    def url(self, key: str) -> str:
+    def url(self, key: str, lasts_s: int = 3600) -> str:
         """A link that opens in a browser; whether the key exists is not looked up.
 
-        A bucket's link is signed and lasts an hour: whoever has it may read, so it counts as a secret.
+        A bucket's link is signed and lapses after `lasts_s`: whoever has it may read, so it counts as a secret.
         """
 
 

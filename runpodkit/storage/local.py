@@ -72,7 +72,7 @@ class LocalStore:
                     break
                 folder.rmdir()
 
-    def url(self, key: str) -> str:
+    def url(self, key: str, lasts_s: int = 3600) -> str:
         return self._path(key).as_uri()
 
     def _path(self, key: str) -> Path:
