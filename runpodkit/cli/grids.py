@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runpodkit.cli.shell import main, quiet_kit
+from runpodkit.cli.shell import main, names_in, quiet_kit
 from runpodkit.errors import RunpodkitError
 from runpodkit.params import ImageParams
 
@@ -54,10 +54,10 @@ def grid(
 
     made = draw(
         _opened(sources),
-        _names(rows),
-        _names(cols),
-        _names(pages),
-        under=_names(under),
+        names_in(rows),
+        names_in(cols),
+        names_in(pages),
+        under=names_in(under),
         where=_wanted(where),
         baseline=baseline,
         crop=_region("crop", crop),
@@ -93,10 +93,6 @@ def _opened(sources: Sequence[str]) -> Any:
 
 def _bare_folder(source: str) -> bool:
     return "/" not in source and Path(source).is_dir() and not (Path(source) / "run.json").is_file()
-
-
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _wanted(given: Sequence[str]) -> dict[str, list[Any]]:

@@ -43,7 +43,7 @@ def demo(out: Path, quick: bool) -> None:
     run = kit.submit(plan, name="demo-quick" if quick else "demo", fresh=True, pilot=False)
     watch(run)
     report = _finish_or_fail(run)
-    run.export(out)
+    run.export(out, "folder")
     reused = f", {report['reused']} of them reused from before" if report["reused"] else ""
     click.echo(f"{report['collected']} pictures in {time.monotonic() - started:.1f} s{reused}")
     click.echo(f"  grid    {out / 'grid.png'}")
@@ -107,7 +107,7 @@ def sweep_command(
     run = kit.submit(asked, name=name, confirm=yes, **policy)
     watch(run)
     if out and any(run.status().count(state) for state in _with_picture()):
-        run.export(out)
+        run.export(out, "folder")
     report = run.report() | {"wall_s": round(time.monotonic() - started, 3)}
     report |= {"table": str(out / "results.csv") if out else None, "images": str(out / "images") if out else None}
     _say_how_it_ended(report)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,11 @@ class Results(ABC):
         return self._head
 
     @property
+    def store(self) -> Store:
+        """Where its pictures are."""
+        return self._store
+
+    @property
     def simulated(self) -> bool:
         return self._head.simulated
 
@@ -99,14 +104,32 @@ class Results(ABC):
 
         return Picture(record, self._store)
 
-    def table(self) -> pd.DataFrame:
-        """One row per trial, one column per parameter and fact; durations in seconds, money in USD.
+    def table(
+        self,
+        records: Iterable[Record] | None = None,
+        *,
+        links: int | None = None,
+        public_base_url: str | None = None,
+    ) -> pd.DataFrame:
+        """One row per trial, one column per parameter and fact; durations in seconds, money in USD, times in UTC.
 
-        Once pictures were compared blindly, `wins`, `losses` and `ties` count each one's answers.
+        `image` and `images` are keys in the store, which last.  Once pictures were compared
+        blindly, `wins`, `losses` and `ties` count each one's answers.
+
+        Args:
+            records: Of these trials, such as `run.where(steps=20)`; default: all.
+            links: Adds `url`: links that lapse after so many days, 1 to 7.  Whoever has such a link may
+                read the picture, so a table with links is a secret.  A folder gives file addresses.
+            public_base_url: Adds `url`: this address and the key, for stores that a site serves in public.
+
+        Raises:
+            ValueError: both are given, or one out of bounds.
         """
-        from runpodkit.runs.tables import table
+        from runpodkit.runs.tables import linker, table
 
-        return table(self.records(), tally(read_preferences(self._store, self.name)))
+        link = linker(self._store, links=links, public_base_url=public_base_url)
+        rows = self.records() if records is None else list(records)
+        return table(rows, tally(read_preferences(self._store, self.name)), link)
 
     async def _prefer(self, rater: str, given: Sequence[Preference]) -> None:
         """Keep what one rater found better; `given` are all answers of that rater so far.  A frozen run takes none."""
@@ -137,7 +160,12 @@ class Results(ABC):
         return pd.DataFrame(rows, columns=names)
 
     def summary(self, by: str | Sequence[str] | None = None) -> pd.DataFrame:
-        """Trials, times in s and cost in USD per value of an axis, or of several; default: the first axis.
+        """Counts, times in s and cost in USD per value of a column, or of several; default: the first axis.
+
+        Returns:
+            Indexed by `by`, in order of first appearance: `trials`, `collected`, `failed`, `cancelled`, `flagged`,
+            `failure_rate` in [0, 1], mean, P50 and P90 of queue delay and execution time, `cost_usd` and
+            `cost_per_image_usd`; what is not known is missing.
 
         Raises:
             ValueError: a name that is no column of the table.
@@ -147,12 +175,50 @@ class Results(ABC):
         names = next(iter(self.sweep.axes), "state") if by is None else by
         return summary(self.records(), [names] if isinstance(names, str) else list(names))
 
-    def to_csv(self, path: str | Path) -> Path:
-        """Write `table()` as CSV; `runpodkit.runs.tables.read_csv` gives it back unchanged."""
-        from runpodkit.runs.tables import to_csv
+    def to_csv(self, path: str | Path, *, links: int | None = None, public_base_url: str | None = None) -> Path:
+        """Write `table()` as CSV; `runpodkit.runs.tables.read_csv` gives it back unchanged.
 
-        to_csv(self.table(), Path(path))
-        return Path(path)
+        Args:
+            links, public_base_url: As in `table`.
+        """
+        return self.export(path, "csv", links=links, public_base_url=public_base_url)
+
+    def to_parquet(self, path: str | Path, *, links: int | None = None, public_base_url: str | None = None) -> Path:
+        """Write `table()` as Parquet, types kept; raises ConfigError without the extra `export`.
+
+        Args:
+            links, public_base_url: As in `table`.
+        """
+        return self.export(path, "parquet", links=links, public_base_url=public_base_url)
+
+    def to_jsonl(self, path: str | Path, *, links: int | None = None, public_base_url: str | None = None) -> Path:
+        """Write the complete record of each trial as a line of JSON, nested values as they are.
+
+        Args:
+            links, public_base_url: As in `table`; adds `url` to each image.
+        """
+        return self.export(path, "jsonl", links=links, public_base_url=public_base_url)
+
+    def to_latex(
+        self,
+        path: str | Path | None = None,
+        *,
+        by: str | Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> str:
+        r"""The table of a paper, with the rules of booktabs: `summary(by)`, or without `by` a row per trial.
+
+        Args:
+            path: Where to write it as well, for `\input`.
+            columns: After those of `by`; default: trials, failures, times and cost per image where
+                they are known, or without `by` the axes, execution time and cost.
+
+        Raises:
+            ValueError: a name that is no column.
+        """
+        from runpodkit.runs.exports.paper import paper_table
+
+        return paper_table(self, path, by=by, columns=columns)
 
     def grid(
         self,
@@ -202,11 +268,20 @@ class Results(ABC):
         rows = [{"count": len(trials), "example": trials[0], "reason": reason} for reason, trials in ordered]
         return pd.DataFrame(rows, columns=["count", "example", "reason"])
 
-    def export(self, folder: str | Path) -> Path:
-        """Write `results.csv`, `grid.png` and `images/` into a folder."""
-        from runpodkit.runs.exports.folder import export_folder
+    def export(self, path: str | Path, format: str | None = None, **options: Any) -> Path:
+        """Write the run as files that other tools open; an existing file is replaced once the new one is whole.
 
-        return export_folder(self, self._store, Path(folder))
+        Args:
+            format: A name in `runpodkit.runs.exports.formats.FORMATS`.  Default: by the suffix of `path`,
+                and without a suffix a folder with `results.csv`, `grid.png` and `images/`.
+            options: Of that format; see its writer.
+
+        Raises:
+            ValueError: no such format, a suffix that means none, or an option that the format does not have.
+        """
+        from runpodkit.runs.exports.formats import write
+
+        return write(self, Path(path), format, options)
 
     def freeze(self, file: str | Path, *, incomplete: bool = False) -> Path:
         """Write plan, records, pictures and versions into one `.zip` that `open_run` reads anywhere.

@@ -39,7 +39,7 @@ def put_all(
     Raises:
         StoreError: one could not be written; the message names it and says how many are there.
     """
-    return _each(lambda item: store.put(*item), items, threads, advance, "stored")
+    return each(lambda item: store.put(*item), items, threads, advance, "stored")
 
 
 def copy_all(
@@ -50,7 +50,7 @@ def copy_all(
     advance: Callable[[], object] | None = None,
 ) -> int:
     """Copy values from one store to another under the same keys; arguments, result and errors as of `put_all`."""
-    return _each(lambda key: target.put(key, source.get(key)), keys, threads, advance, "copied")
+    return each(lambda key: target.put(key, source.get(key)), keys, threads, advance, "copied")
 
 
 def get_all(store: Store, keys: Iterable[str], threads: int = THREADS) -> Iterator[tuple[str, bytes]]:
@@ -81,14 +81,18 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int = THREADS)
                 future.cancel()
 
 
-def _each(
+def each(
     work: Callable[[T], object],
     items: Iterable[T],
     threads: int,
     advance: Callable[[], object] | None,
     done_is: str,
 ) -> int:
-    """`work` on each item, in any order, until the first failure; gives how many there were."""
+    """`work` on each item, in any order, until the first failure; gives how many there were.
+
+    Args:
+        done_is: What a finished one is called in the message of a StoreError, such as "stored".
+    """
     count = 0
     rest = iter(items)
     with ThreadPoolExecutor(threads, "runpodkit store") as pool:

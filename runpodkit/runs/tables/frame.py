@@ -1,0 +1,105 @@
+"""The table itself: records become typed columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from pandas.api.extensions import ExtensionArray
+
+from runpodkit.params import ImageParams
+from runpodkit.runs.records import Record
+from runpodkit.runs.tables.columns import ANSWERS, FACTS, HIDDEN, INT, JOINT, KNOWN, PARAMS, TEXT, TIME, column
+from runpodkit.runs.tables.open_columns import text, typed
+from runpodkit.sweeps.axes import ENDPOINT, EXTRA
+
+
+def table(
+    records: Iterable[Record],
+    answers: Mapping[int, tuple[int, int, int]] | None = None,
+    link: Callable[[str], str] | None = None,
+) -> pd.DataFrame:
+    """One row per trial, typed; `image` is the key of its first picture in the store, `images` has all.
+
+    Worker-specific inputs stand under `extra.NAME`: those that were swept, and plain values.
+    A nested value is its JSON; one that was not swept, such as a workflow, has no column.
+
+    Args:
+        answers: Wins, losses and ties of each trial in blind comparisons; adds those columns if there are any.
+        link: Gives a picture's address by its key; adds `url`, and `urls` where a trial has several pictures.
+    """
+    rows = list(records)
+    axes = list(dict.fromkeys(name for record in rows for name in record.values))
+    columns: dict[str, ExtensionArray] = {
+        "trial": column([record.trial for record in rows], INT),
+        "state": text([record.state.value for record in rows]),
+    }
+    for name, kind in PARAMS.items():
+        values = [getattr(record.params, name) for record in rows]
+        if name not in HIDDEN or name in axes or _differs(name, values):
+            columns[name] = _filled(values, kind)
+    for name, values in _open_values(rows, axes):
+        columns[name] = typed(values)
+    for name, kind in FACTS.items():
+        if name not in columns:
+            columns[name] = _filled(_fact(rows, name), kind)
+    for place, name in enumerate(ANSWERS if answers else ()):
+        counted = [(answers or {}).get(record.trial, (0, 0, 0))[place] for record in rows]
+        columns[name] = column(counted, INT)
+    frame = pd.DataFrame(columns)
+    return frame if link is None else _linked(frame, rows, link)
+
+
+def _filled(values: Sequence[Any], kind: str) -> ExtensionArray:
+    if kind == TEXT:
+        return text(values)
+    if kind == TIME:
+        times = pd.to_datetime(pd.Series(values, dtype=object), format="ISO8601", utc=True, errors="coerce")
+        return times.dt.as_unit("ms").array
+    return column(values, kind)
+
+
+def _differs(name: str, values: Sequence[Any]) -> bool:
+    default = ImageParams.model_fields[name].default
+    return any(value != default for value in values)
+
+
+def _open_values(rows: Sequence[Record], axes: Sequence[str]) -> Iterable[tuple[str, list[Any]]]:
+    """Axes that are no parameters, and plain worker-specific inputs that nobody swept."""
+    for name in axes:
+        if name not in KNOWN:
+            inner = name.removeprefix(EXTRA)
+            yield name, [record.values.get(name, record.params.extra.get(inner)) for record in rows]
+        elif name == ENDPOINT:
+            yield name, [record.endpoint for record in rows]
+    given = dict.fromkeys(
+        name
+        for record in rows
+        for name, value in record.params.extra.items()
+        if isinstance(value, str | int | float) and EXTRA + name not in axes
+    )
+    for name in given:
+        yield EXTRA + name, [record.params.extra.get(name) for record in rows]
+
+
+def _fact(rows: Sequence[Record], name: str) -> list[Any]:
+    match name:
+        case "image":
+            return [record.images[0].key if record.images else None for record in rows]
+        case "images":
+            return [JOINT.join(file.key for file in record.images) or None for record in rows]
+        case "flags":
+            return [JOINT.join(record.flags) or None for record in rows]
+        case "sent_negative_prompt":
+            return [record.negative_prompt for record in rows]
+        case _:
+            return [getattr(record, name) for record in rows]
+
+
+def _linked(frame: pd.DataFrame, rows: Sequence[Record], link: Callable[[str], str]) -> pd.DataFrame:
+    links = [[link(file.key) for file in record.images] for record in rows]
+    frame["url"] = text([some[0] if some else None for some in links])
+    if any(len(some) > 1 for some in links):
+        frame["urls"] = text([JOINT.join(some) or None for some in links])
+    return frame
