@@ -268,6 +268,23 @@ class Results(ABC):
         rows = [{"count": len(trials), "example": trials[0], "reason": reason} for reason, trials in ordered]
         return pd.DataFrame(rows, columns=["count", "example", "reason"])
 
+    def to_html(self, path: str | Path, *, open: bool = False, **how: Any) -> Path:
+        """Write one self-contained HTML page to look through all axes; it needs no network and stays within 30 MB.
+
+        Args:
+            open: Show it in the browser of this machine.
+            how: As `runpodkit.runs.exports.page.write_page` takes it: `where`, `rows`, `cols`, `pages`,
+                `under`, `columns` (scores by trial), `thumb_px`, `title`.
+        """
+        from runpodkit.runs.exports.page import write_page
+
+        page = write_page(self, path, **how)
+        if open:
+            import webbrowser
+
+            webbrowser.open(page.absolute().as_uri())
+        return page
+
     def export(self, path: str | Path, format: str | None = None, **options: Any) -> Path:
         """Write the run as files that other tools open; an existing file is replaced once the new one is whole.
 

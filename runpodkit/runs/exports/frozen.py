@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runpodkit.errors import StoreError
 from runpodkit.runs.exports.secrecy import Censor
@@ -26,6 +26,9 @@ from runpodkit.storage import Store, holds, is_key
 from runpodkit.storage.many import in_order
 from runpodkit.storage.zipped import write_zip
 from runpodkit.sweeps.sweep import Sweep
+
+if TYPE_CHECKING:
+    from runpodkit.runs.results import Results
 
 _BESIDE = ("inputs/", "unread/")
 """Where files lie that records name besides pictures; one that the store has lost is done without."""
@@ -57,6 +60,11 @@ def freeze(shares: Sequence[Share], store: Store, file: Path, *, incomplete: boo
     with progress(f"freeze {whole.head.name}", len(texts) + len(binary), "file") as step:
         write_zip(file, _items(texts, binary, store, set() if incomplete else pictures, step), {"run": whole.head.name})
     return file
+
+
+def write_frozen(results: Results, path: Path, *, incomplete: bool = False) -> Path:
+    """`Results.freeze` as a format among others."""
+    return results.freeze(path, incomplete=incomplete)
 
 
 def _items(
