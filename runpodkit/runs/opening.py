@@ -11,17 +11,18 @@ import os
 import stat
 from pathlib import Path
 
-from runpodkit.errors import ConfigError, StoreError
+from runpodkit.errors import ConfigError, NoSuchKeyError, StoreError
 from runpodkit.runs.joint import parts_of
 from runpodkit.runs.plans import check_name
 from runpodkit.runs.records import head_key, read_head
 from runpodkit.runs.run import Run, opened
 from runpodkit.settings import Settings
-from runpodkit.storage import Store, check_key, holds, open_bucket
+from runpodkit.storage import Store, check_key, open_bucket
 from runpodkit.storage.local import LocalStore
 
 _RUNS = "runs"
 _SHOWN = 10
+_MAX_NAME = 80
 _LOOKED_AT = 20_000
 """Keys that are listed at most to name the runs there are."""
 
@@ -37,6 +38,13 @@ def open_place(where: str | Path) -> Run | None:
         ConfigError: a bucket is meant, and no keys for it are configured.
         ValueError: neither a place nor the name of a run.
     """
+    try:
+        return _open(where)
+    except OSError as exc:
+        raise StoreError(f"{where} cannot be looked at: {exc.strerror or exc}") from None
+
+
+def _open(where: str | Path) -> Run | None:
     text = str(where)
     scheme = text.partition(":")[0].lower()
     if scheme == "s3":
@@ -120,7 +128,7 @@ def _in_zip(path: Path) -> Run:
 
     store = ZipStore(path)
     name = store.about.get("run")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or len(name) > _MAX_NAME:
         raise StoreError(f"{path} was not made by run.freeze: it does not say which run it holds")
     return _read(store, name, str(path))
 
@@ -135,9 +143,9 @@ def _read(store: Store, name: str, place: str, hint: str = "") -> Run:
     check_name(name)
     try:
         head, state = read_head(store, name)
+    except NoSuchKeyError:
+        raise _no_run(store, place, hint) from None
     except StoreError as exc:
-        if _lacks(store, head_key(name)):
-            raise _no_run(store, place, hint) from None
         raise StoreError(f"{place}: {exc}") from None
     if head.name != name:
         raise StoreError(f"{place} holds the run {head.name!r}: give its folder that name again, then open it")
@@ -146,20 +154,14 @@ def _read(store: Store, name: str, place: str, hint: str = "") -> Run:
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
         raise StoreError(f"{place}: its parts cannot be read from {head_key(name)}: {exc}") from None
     for part in parts:
-        if _lacks(store, head_key(check_name(part.run))):
+        try:
+            store.get(head_key(check_name(part.run)))
+        except NoSuchKeyError:
             raise StoreError(
                 f"{place} was drawn on several endpoints, each in a run of its own, and runs/{part.run} is not there: "
                 "copy it as well"
-            )
+            ) from None
     return opened(head, store, state=state)
-
-
-def _lacks(store: Store, key: str) -> bool:
-    """Whether it is certain that the store has no such key."""
-    try:
-        return not holds(store, key)
-    except StoreError:
-        return False
 
 
 def _no_run(store: Store, place: str, hint: str = "") -> StoreError:

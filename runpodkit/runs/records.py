@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from runpodkit.endpoint.dialects import Dialect
 from runpodkit.errors import StoreError
-from runpodkit.params import ImageParams
+from runpodkit.params import ImageParams, explain
 from runpodkit.prompts import PRESETS, enhance
 from runpodkit.runs.oddities import of_trial
+from runpodkit.reprs import cut
 from runpodkit.runs.rows import ImageFile, Row, RunHead, RunState, TrialState
 from runpodkit.storage import Store
 from runpodkit.storage.many import get_all
@@ -159,7 +162,7 @@ def read_head(store: Store, name: str) -> tuple[RunHead, RunState]:
         state = RunState(given.pop("state"))
         return RunHead.from_dict(given), state
     except _UNREADABLE as exc:
-        raise StoreError(f"{head_key(name)} is not the head of a run: {exc}") from exc
+        raise StoreError(f"{head_key(name)} is not the head of a run: {_why(exc)}") from None
 
 
 def read_records(store: Store, name: str) -> list[Record]:
@@ -174,8 +177,15 @@ def read_records(store: Store, name: str) -> list[Record]:
             try:
                 records.append(Record.from_json(line.decode()))
             except _UNREADABLE as exc:
-                raise StoreError(f"{key}, line {number}, is no record that this version reads: {exc}") from exc
+                raise StoreError(f"{key}, line {number}, is no record that this version reads: {_why(exc)}") from None
     return sorted(records, key=lambda record: record.trial)
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with what somebody else wrote, in one short line."""
+    if isinstance(error, ValidationError):
+        return cut(explain(error), 200)
+    return f"it lacks {error}" if isinstance(error, KeyError) else cut(str(error), 200)
 
 
 def _utc(seconds: float | None) -> str | None:

@@ -49,7 +49,7 @@ class Store(Protocol):
         """
 
     def get(self, key: str) -> bytes:
-        """Raises StoreError if there is no such key."""
+        """Raises NoSuchKeyError, which is a StoreError, if there is no such key."""
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Keys that start with `prefix`, sorted by code point, listed as they are asked for.
@@ -103,15 +103,6 @@ def open_bucket(settings: Settings, bucket: str, prefix: str = "") -> Store:
     return S3Store(
         bucket, settings.s3_access_key, settings.s3_secret_key, settings.s3_endpoint, settings.s3_region, prefix
     )
-
-
-def holds(store: Store, key: str) -> bool:
-    """Whether the store has this very key; asks for one listing.
-
-    Raises:
-        StoreError: the store cannot be listed.
-    """
-    return next(store.keys(key), None) == key
 
 
 def check_lasts(lasts_s: int) -> int:

@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from runpodkit.errors import StoreError
+from runpodkit.errors import NoSuchKeyError, StoreError
 from runpodkit.storage import LINK_S, check_key, check_lasts, check_prefix, is_key
 
 _HIDDEN = ".put-"  # keys have no part that starts with a dot, so nothing of this is ever listed
@@ -49,7 +49,7 @@ class LocalStore:
         try:
             return self._path(key).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise StoreError(f"cannot read key {key!r}: there is no such key in {self.folder}") from None
+            raise NoSuchKeyError(f"cannot read key {key!r}: there is no such key in {self.folder}") from None
         except OSError as exc:
             raise self._error(exc, f"read key {key!r}") from None
 

@@ -119,6 +119,6 @@ def each(
             count += sum(future.exception() is None for future in wait(flying).done)
             if isinstance(failure, StoreError):
                 told = f"{count} {'is' if count == 1 else 'are'} {done_is}, others may not be; it is safe to repeat"
-                raise StoreError(f"{failure} ({told})") from None
+                raise type(failure)(f"{failure} ({told})") from None
             raise failure
     return count

@@ -26,7 +26,7 @@ from botocore.exceptions import (
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from runpodkit.errors import ConfigError, StoreError
+from runpodkit.errors import ConfigError, NoSuchKeyError, StoreError
 from runpodkit.storage import LINK_S, check_key, check_lasts, check_prefix, is_key
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ CONNECTIONS = 16
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 10.0
 """Before a request is made again: a random part of the first, of twice as much, and so on up to the second."""
 _NO_ANSWER = (ConnectionError, HTTPClientError, ResponseStreamingError, IncompleteReadError)
+_NO_SUCH_KEY = "there is no such key"
 _BUSY = ("SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestTimeout")
 _YANDEX_DOMAIN = "yandexcloud.net"
 _KEYS = "YANDEX_ACCESS_KEY and YANDEX_SECRET_KEY (or S3_ACCESS_KEY and S3_SECRET_KEY)"
@@ -177,7 +178,8 @@ class S3Store:
         except BotoCoreError as exc:
             reason = f"boto3 says: {self._clean(str(exc))}"
         # Raised outside the except blocks: what boto3 said may hold the key, and does not travel along.
-        raise StoreError(f"cannot {deed} in the bucket {self.bucket}: {reason}")
+        kind = NoSuchKeyError if reason is _NO_SUCH_KEY else StoreError
+        raise kind(f"cannot {deed} in the bucket {self.bucket}: {reason}")
 
     def _refusal(self, exc: ClientError) -> str:
         """What the server's answer means, and what to do about it."""
@@ -185,7 +187,7 @@ class S3Store:
         code = str(error.get("Code", "unknown"))
         status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in ("NoSuchKey", "404", "NotFound"):
-            return "there is no such key"
+            return _NO_SUCH_KEY
         if code == "NoSuchBucket":
             return "the bucket does not exist there: create it, or set YANDEX_BUCKET_NAME (or S3_BUCKET_NAME)"
         if code in ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"):

@@ -28,7 +28,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runpodkit.errors import StoreError
+from runpodkit.errors import NoSuchKeyError, StoreError
 from runpodkit.storage import LINK_S, check_key, check_lasts, check_prefix, is_key
 
 MANIFEST = "manifest.json"
@@ -88,7 +88,7 @@ class ZipStore:
 
     def get(self, key: str) -> bytes:
         if check_key(key) not in self._files:
-            raise StoreError(f"cannot read key {key!r}: there is no such key in {self.file}")
+            raise NoSuchKeyError(f"cannot read key {key!r}: there is no such key in {self.file}")
         data = self._read(key)
         if hashlib.sha256(data).hexdigest() != self._files[key]["sha256"]:
             raise StoreError(

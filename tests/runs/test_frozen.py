@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -388,3 +390,35 @@ def test_a_record_of_a_frozen_run_is_one_of_ours(run: rk.Run, tmp_path: Path) ->
     lines = store.get("runs/fig/records/00000.jsonl").decode().split("\n")
 
     assert [Record.from_json(line).trial for line in lines[:-1]] == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_interrupt_leaves_neither_a_draft_nor_a_thread(
+    run: rk.Run, store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = threading.active_count()
+    get, asked = store.get, []
+
+    def interrupted(key: str) -> bytes:
+        asked.append(key)
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return get(key)
+
+    monkeypatch.setattr(store, "get", interrupted)
+    (tmp_path / "out").mkdir()
+    shares = run.shares()
+
+    with pytest.raises(KeyboardInterrupt):
+        freeze(shares, store, tmp_path / "out" / "fig.zip")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert threading.active_count() == before
+
+
+def test_freezing_at_once_from_several_threads_leaves_one_whole_file(run: rk.Run, tmp_path: Path) -> None:
+    once = run.freeze(tmp_path / "once.zip").read_bytes()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: run.freeze(tmp_path / "out" / "fig.zip"), range(8)))
+
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["fig.zip"]
+    assert (tmp_path / "out" / "fig.zip").read_bytes() == once

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -210,6 +211,23 @@ def test_other_places_are_told_as_what_they_are(store: LocalStore, bare_home: Pa
     with pytest.raises(StoreError, match=words):
         open_place(f"{store.folder}/{where}")
     assert not bare_home.exists()
+
+
+def test_a_folder_that_may_not_be_looked_into_is_a_store_error() -> None:
+    uid = os.geteuid()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        (folder / "runs" / "fig").mkdir(parents=True)
+        (folder / "runs" / "fig").chmod(0o000)
+        if uid == 0:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(StoreError, match=r"runs/fig cannot be looked at: Permission denied"):
+                open_place(folder / "runs" / "fig")
+        finally:
+            os.seteuid(uid)
+            (folder / "runs" / "fig").chmod(0o700)
 
 
 @pytest.mark.parametrize(

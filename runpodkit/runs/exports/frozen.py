@@ -17,12 +17,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runpodkit.errors import StoreError
+from runpodkit.errors import NoSuchKeyError
 from runpodkit.runs.exports.secrecy import Censor
 from runpodkit.runs.records import Share, batch_file, head_file
 from runpodkit.runs.rows import BATCH_SIZE, RunHead, RunState
 from runpodkit.runs.watch import progress
-from runpodkit.storage import Store, holds, is_key
+from runpodkit.storage import Store, is_key
 from runpodkit.storage.many import in_order
 from runpodkit.storage.zipped import write_zip
 from runpodkit.sweeps.sweep import Sweep
@@ -82,12 +82,10 @@ def _items(
 def _read(store: Store, needed: set[str], key: str) -> bytes | None:
     try:
         return store.get(key)
-    except StoreError as exc:
-        if key not in needed and not holds(store, key):
-            return None
-        if not holds(store, key):
-            raise StoreError(f"{exc}; incomplete=True freezes the run without it") from None
-        raise
+    except NoSuchKeyError as exc:
+        if key in needed:
+            raise NoSuchKeyError(f"{exc}; incomplete=True freezes the run without it") from None
+        return None
 
 
 def _texts(
