@@ -167,6 +167,18 @@ def test_an_empty_value_counts_as_not_set(monkeypatch, tmp_path):
     assert settings.address() is None
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"), [("0", False), ("off", False), ("false", False), ("1", True), ("", True)]
+)
+def test_the_mark_of_ai_made_pictures_is_on_unless_it_is_switched_off(monkeypatch, written, meant):
+    assert Settings.load().ai_mark is True
+    monkeypatch.setenv("RUNPODKIT_AI_MARK", written)
+    assert Settings.load().ai_mark is meant
+    monkeypatch.setenv("RUNPODKIT_AI_MARK", "perhaps")
+    with pytest.raises(ConfigError, match="RUNPODKIT_AI_MARK: Input should be a valid boolean"):
+        Settings.load()
+
+
 def test_names_are_exact(monkeypatch):
     monkeypatch.setenv("runpod_api_key", KEY)
 

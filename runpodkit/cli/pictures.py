@@ -32,7 +32,8 @@ def metadata(files: tuple[str, ...], as_json: bool) -> None:
             click.echo(f"{picture_lines.visible(name)}: {picture_lines.visible(reason)}", err=True)
             continue
         if as_json:
-            click.echo(json.dumps({"file": name, **facts.as_json()}, ensure_ascii=False))
+            text = json.dumps({"file": name, **facts.as_json()}, ensure_ascii=False)
+            click.echo(text.encode("utf-8", "replace").decode())
         else:
             click.echo("\n".join(picture_lines.lines(name, facts)))
     if failed:

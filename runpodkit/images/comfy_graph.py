@@ -43,7 +43,7 @@ def read_graph(graph: Mapping[str, Any]) -> dict[str, Any]:
     if not samplers:
         raise ValueError("its ComfyUI graph has no sampler that is known")
     if len(samplers) > 1:
-        named = ", ".join(f"{name} ({_kind(graph, name)})"[:60] for name in samplers[:5])
+        named = ", ".join(repr(f"{name} ({_kind(graph, name)})")[1:60].rstrip("'") for name in samplers[:5])
         raise ValueError(f"its ComfyUI graph has several samplers, {named}: which one drew it cannot be told")
     return {name: value for name, value in _sampler(graph, samplers[0]).items() if value is not None}
 

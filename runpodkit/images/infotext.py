@@ -130,7 +130,7 @@ def written_by(text: str) -> str:
     settings = _split(text)[2]
     version = settings.get("version", "")
     if "app" in settings:
-        return settings["app"]
+        return settings["app"][:60]
     if version.startswith(("Fooocus", "ComfyUI", "runpodkit", "Easy Diffusion")):
         return version.split()[0]
     return "Forge" if re.match(r"f\d|forge|neo", version) else "A1111"

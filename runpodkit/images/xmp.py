@@ -7,6 +7,7 @@ keep a parser busy.  What it cannot place a mark in, it leaves as it is.
 from __future__ import annotations
 
 import html
+import itertools
 import re
 
 KEYWORD = "XML:com.adobe.xmp"
@@ -24,10 +25,12 @@ _HEAD = (
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
 )
 _TAIL = '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-_SOURCE = re.compile(
-    r"""DigitalSourceType(?:\s{0,20}=\s{0,20}["']([^"'<>]{1,300})|>\s{0,200}([^<>]{1,300})<"""
-    r"""|\s[^<>]{0,300}?resource\s{0,20}=\s{0,20}["']([^"'<>]{1,300}))"""
-)
+_SOURCE = "DigitalSourceType"
+_STATED = re.compile(
+    r"""\s*=\s*["']([^"'<>]+)|>([^<>]*[^<>\s][^<>]*)<|\s[^<>]*?resource\s*=\s*["']([^"'<>]+)"""
+)  # an attribute, an element's text, or an element's rdf:resource
+_LOOKS, _NEAR = 20, 600
+"""Places where a source type may be stated, and characters of each that are looked at."""
 _CLOSING = re.compile(r"</([A-Za-z_][\w.-]{0,60}):RDF\s*>")
 
 
@@ -44,7 +47,7 @@ def mark(packet: str, term: str | None) -> str:
             theirs = theirs.replace(_statement(ours, prefix), "")
     if theirs == _HEAD + _TAIL:
         theirs = ""
-    if term is None or "DigitalSourceType" in theirs:
+    if term is None or _SOURCE in theirs:
         return theirs
     if not theirs:
         return f"{_HEAD}{_statement(term, 'rdf')}{_TAIL}"
@@ -56,10 +59,11 @@ def mark(packet: str, term: str | None) -> str:
 
 def source_type(packet: str) -> str | None:
     """The digital source type that a packet states, as an IPTC term where it is one of theirs."""
-    if not (match := _SOURCE.search(packet[:MAX_CHARS])):
-        return None
-    stated = html.unescape(next(group for group in match.groups() if group)).strip()
-    return stated.replace("https://", "http://", 1).removeprefix(_NEWSCODES) or None
+    for found in itertools.islice(re.finditer(_SOURCE, packet[:MAX_CHARS]), _LOOKS):
+        if match := _STATED.match(packet[found.end() : found.end() + _NEAR]):
+            stated = html.unescape(next(group for group in match.groups() if group)).strip()
+            return stated.replace("https://", "http://", 1).removeprefix(_NEWSCODES) or None
+    return None
 
 
 def text_of(packet: str, name: str) -> str:

@@ -71,10 +71,10 @@ def test_ten_thousand_chunks_of_text_are_walked_and_only_the_known_read(picture)
     assert len(embedded) < len(data) + 2000
 
 
-def test_ten_thousand_bombs_under_our_own_keywords_are_no_work_either(picture):
+def test_two_thousand_bombs_under_our_own_keywords_are_no_work_either(picture):
     bomb = zlib.compress(bytes(3_000_000))
     for keyword in (b"parameters", b"runpodkit", b"XML:com.adobe.xmp"):
-        data = with_chunks(picture(), *[containers.png_chunk(b"zTXt", keyword + b"\0\0" + bomb)] * 10_000)
+        data = with_chunks(picture(), *[containers.png_chunk(b"zTXt", keyword + b"\0\0" + bomb)] * 2000)
         assert worked(lambda data=data: outcome(data)) < 200_000_000
 
 

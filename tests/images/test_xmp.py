@@ -70,6 +70,16 @@ def test_the_text_of_an_element_is_taken_without_its_tags():
     assert xmp.text_of("<exif:UserComment>", "exif:UserComment") == ""
 
 
+@pytest.mark.parametrize(
+    "piece", ["DigitalSourceType>" + " " * 480, "DigitalSourceType" + " resource" * 60, "</a:RDF" + " " * 99]
+)
+def test_a_megabyte_of_almost_matches_says_nothing(piece):
+    packet = piece * (2**20 // len(piece))
+
+    assert xmp.source_type(packet) is None
+    assert xmp.mark(packet, xmp.AI_MADE) == packet
+
+
 @given(st.text(alphabet="<>/=\"' DigitalSourceType:rdfRDFresource&#x\n", max_size=400))
 def test_any_packet_is_read_and_marked_without_an_error(packet):
     xmp.source_type(packet)
