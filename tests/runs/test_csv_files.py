@@ -210,6 +210,8 @@ def test_frames_of_other_types_are_written_too(tmp_path: Path) -> None:
             "float": [0.5, float("nan")],
             "kind": pd.Categorical(["x", "@y"]),
             "mixed": [1, "=b"],
+            "when": pd.to_datetime(["2026-03-01", None]),
+            "\rodd": [1, 2],
         },
         index=[7, 9],
     )
@@ -217,9 +219,9 @@ def test_frames_of_other_types_are_written_too(tmp_path: Path) -> None:
     to_csv(frame, tmp_path / "t.csv")
 
     assert cells(tmp_path / "t.csv") == [
-        ["plain", "int", "float", "kind", "mixed"],
-        ["'=a", "1", "0.5", "x", "'1"],
-        ["", "2", "", "'@y", "'=b"],
+        ["plain", "int", "float", "kind", "mixed", "when", "'\rodd"],
+        ["'=a", "1", "0.5", "x", "'1", "2026-03-01 00:00:00", "1"],
+        ["", "2", "", "'@y", "'=b", "", "2"],
     ]
     assert read_csv(tmp_path / "t.csv")["plain"].tolist() == ["=a", pd.NA]
 

@@ -31,10 +31,7 @@ def to_csv(frame: pd.DataFrame, path: Path) -> None:
 
     Made under another name and moved into place once whole; folders are made.
     """
-    safe = pd.DataFrame({place: _cells(frame.iloc[:, place], name) for place, name in enumerate(frame.columns)})
-    safe.columns = pd.Index([_marked_name(str(name)) for name in frame.columns])
-    # Python before 3.13 quotes a lone CR only where lines end in one; without quotes it would tear the row.
-    ends = "\r\n" if any(_has_return(safe.iloc[:, place]) for place in range(safe.shape[1])) else "\n"
+    safe, ends = _safe(frame)
     opened = gzip.open if path.suffix == ".gz" else open
     parts = range(0, max(len(safe), 1), _ROWS_AT_ONCE)
     with (
@@ -47,6 +44,12 @@ def to_csv(frame: pd.DataFrame, path: Path) -> None:
             part = safe.iloc[start : start + _ROWS_AT_ONCE]
             part.to_csv(file, index=False, header=start == 0, lineterminator=ends)
             step()
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """The same as text, without the mark."""
+    safe, ends = _safe(frame)
+    return str(safe.to_csv(index=False, lineterminator=ends))
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
@@ -66,6 +69,16 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     frame = pd.DataFrame(dict(enumerate(columns)))
     frame.columns = pd.Index(names)
     return frame
+
+
+def _safe(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """A table as pandas may write it, and how its lines must end."""
+    safe = pd.DataFrame({place: _cells(frame.iloc[:, place], name) for place, name in enumerate(frame.columns)})
+    names = [_marked_name(str(name)) for name in frame.columns]
+    safe.columns = pd.Index(names)
+    # Python before 3.13 quotes a lone CR only where lines end in one; without quotes it would tear the row.
+    torn = "\r" in "".join(names) or any(_has_return(safe.iloc[:, place]) for place in range(len(names)))
+    return safe, "\r\n" if torn else "\n"
 
 
 def iso(times: pd.Series) -> pd.Series:
@@ -111,7 +124,9 @@ def _read(cells: Sequence[str], kind: str | None) -> ExtensionArray:
         if kind == BOOL:
             return column([_TRUTHS[cell.lower()] for cell in cells], BOOL)
         if kind == TIME:
-            times = pd.to_datetime(pd.Series(cells, dtype=object).replace("", None), format="ISO8601", utc=True)
+            times = pd.to_datetime(
+                pd.Series([cell or None for cell in cells], dtype=object), format="ISO8601", utc=True
+            )
             return times.dt.as_unit("ms").array
     except (ValueError, KeyError, OverflowError):
         pass

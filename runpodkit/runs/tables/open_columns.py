@@ -99,4 +99,6 @@ def _label(value: Any) -> str:
             json.loads(value)
         except ValueError:
             return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, str | bool | int | float | list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
