@@ -200,11 +200,25 @@ def test_a_file_of_before_stays_whole_until_the_new_one_is(tmp_path: Path, monke
         raise OSError(28, "the disk is full")
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(StoreError, match="No space left on device"):
         run.to_parquet(tmp_path / "t.parquet")
 
     assert (tmp_path / "t.parquet").read_bytes() == b"old"
     assert not list(tmp_path.glob(".draft*"))
+
+
+def test_a_place_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    run = kept(tmp_path, [record(0)])
+    (tmp_path / "file").write_text("in the way")
+
+    for write in (run.to_csv, run.to_jsonl, run.to_parquet, run.to_latex):
+        with pytest.raises(StoreError, match=r"cannot write .*file/t\.out: a file stands where it needs a folder"):
+            write(tmp_path / "file" / "t.out")
+    for kind in ("folder", "imagefolder"):
+        with pytest.raises(StoreError, match="cannot write"):
+            run.export(tmp_path / "file", kind)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "store"]
 
 
 # the folder for people

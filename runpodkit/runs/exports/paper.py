@@ -27,7 +27,7 @@ def paper_table(
 ) -> str:
     """As `Results.to_latex`."""
     if by is None:
-        frame, first = results.table(), [*results.sweep.axes]
+        frame, first = results.table(), [*results.sweep.axes] or ["trial"]
         names = [*first, "execution_time_s", "cost_usd"] if columns is None else [*columns]
         chosen = [*PARAMS, *first]
     else:

@@ -16,7 +16,7 @@ from pandas.api.extensions import ExtensionArray
 
 from runpodkit.runs.drafts import draft
 from runpodkit.runs.tables.columns import BOOL, FLOAT, INT, KNOWN, TEXT, TIME, column
-from runpodkit.runs.tables.open_columns import LOOKALIKE, MARK, read, text, typed
+from runpodkit.runs.tables.open_columns import LOOKALIKE, MARK, NUL, read, text, typed
 from runpodkit.runs.watch import progress
 
 FORMULA = (*"=+-@\t\r\n＝＋－＠",)
@@ -36,7 +36,7 @@ def to_csv(frame: pd.DataFrame, path: Path) -> None:
     parts = range(0, max(len(safe), 1), _ROWS_AT_ONCE)
     with (
         draft(path) as hidden,
-        opened(hidden, "wt", encoding="utf-8", newline="") as file,
+        opened(hidden, "wt", encoding="utf-8", errors="replace", newline="") as file,
         progress("csv", len(parts), "part") as step,
     ):
         file.write("\ufeff")
@@ -98,6 +98,8 @@ def _cells(given: pd.Series, name: object) -> pd.Series:
         plain = pd.Series(typed(plain.tolist()))
         if not isinstance(plain.dtype, pd.StringDtype):
             return plain
+    if plain.str.contains(NUL, regex=False).any():
+        plain = plain.str.replace(NUL, "\ufffd", regex=False)
     marked = plain.str[:1].isin(_MARKED)
     if KNOWN.get(str(name)) != TEXT:
         marked |= plain.str.fullmatch(LOOKALIKE).fillna(False)
