@@ -39,7 +39,8 @@ def export(name: str, kind: str | None, out: Path, shown: bool, **given: Any) ->
     kind = kind or format_of(out)
     written = run_at(name).export(out, kind, **options)
     if days := options.get("links"):
-        click.echo(f"{out} has links that last {days} days: whoever has them sees the pictures", err=True)
+        words = "a secret: whoever has one that a bucket signed sees its picture, until it lapses"
+        click.echo(f"the links in {out} are {words} after {days} day{'s' if days > 1 else ''}", err=True)
     click.echo(str(written))
     if shown and not webbrowser.open(written.absolute().as_uri()):
         click.echo(f"no browser found; open {written.absolute().as_uri()}", err=True)
@@ -67,6 +68,7 @@ def summary(name: str, by: str | None, kind: str | None) -> None:
 
         click.echo(csv_text(rows), nl=False)
     else:
+        click.echo(repr(run), err=True)
         click.echo(_for_people(rows))
 
 

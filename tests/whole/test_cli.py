@@ -128,7 +128,7 @@ def test_a_run_is_exported_by_suffix_by_name_and_from_its_folder(
     assert done["imagefolder"].stdout.strip() == "data"
     assert read_csv(tmp_path / "t.csv")["url"].str.startswith("https://cdn.example.org/p/images/").all()
     assert len(pd.read_parquet(tmp_path / "t.parquet")) == 6
-    assert "links that last 3 days: whoever has them sees the pictures" in done["jsonl"].stderr
+    assert "the links in t.txt are a secret" in done["jsonl"].stderr
     assert (tmp_path / "t.txt").read_text().count("file:///") == 6
     assert len((tmp_path / "data/train/metadata.jsonl").read_text().splitlines()) == 6
     assert (tmp_path / "shown/grid.png").is_file()
@@ -172,6 +172,7 @@ def test_a_run_is_summed_up_for_people_programs_and_papers(home: Path, runpodkit
     tex = runpodkit("summary", "summed", "--latex").stdout
     wrong = runpodkit("summary", "summed", "--by", "colour")
 
+    assert shown.stderr.strip() == "Run summed: DONE, 6 of 6 pictures, SIMULATOR"
     assert [line.split()[:3] for line in shown.stdout.splitlines()] == [
         ["sampler_name", "trials", "collected"], ["Euler", "3", "3"], ["Heun", "3", "3"],
     ]  # fmt: skip
@@ -184,7 +185,9 @@ def test_a_run_is_summed_up_for_people_programs_and_papers(home: Path, runpodkit
         ["2", "2"],
         ["3", "2"],
     ]
-    assert tex.startswith("\\begin{tabular}{lrrrrr}\n\\toprule\nSampler & Trials & ")
+    assert tex.startswith(
+        "% SIMULATOR: times and costs are made up\n\\begin{tabular}{lrrrrr}\n\\toprule\nSampler & Trials & "
+    )
     assert wrong.returncode == 1
     assert "colour is no column to group by; columns: trial, state" in wrong.stderr
 

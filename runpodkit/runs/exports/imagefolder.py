@@ -43,13 +43,13 @@ def write_imagefolder(
 
     Trials without a picture are left out, and so is a picture that an earlier trial has.  A trial
     with several pictures has a row for each, told apart by `image_number`.  Columns that would be
-    empty are left out.  The metadata comes last, so an export that was interrupted does not load.
+    empty are left out.  The metadata comes last: where there is one, all of its pictures are there.
 
     Args:
         metadata_format: `jsonl`; or `csv`, whose types `datasets` guesses (a text "NA" is lost then); or `parquet`.
         split: `train`, `validation` or `test`: everything goes into a folder of that name, beside other
             splits of the same columns and format.
-        columns: What to keep of the table beside `file_name`, `text` and `image_number`.
+        columns: What to keep beside `file_name` and `text`.
 
     Raises:
         ValueError: another format or split; no picture; no such column; or the folder holds metadata
@@ -104,8 +104,7 @@ def _chosen(rows: pd.DataFrame, columns: Sequence[str] | None) -> pd.DataFrame:
         return rows
     if unknown := [name for name in columns if name not in rows]:
         raise ValueError(f"{', '.join(unknown)} is no column with a value; columns: {', '.join(rows.columns)}")
-    own = [name for name in ("file_name", "text", "image_number") if name in rows]
-    return rows[list(dict.fromkeys([*own, *columns]))]
+    return rows[list(dict.fromkeys(["file_name", "text", *columns]))]
 
 
 def _with_types_first(rows: pd.DataFrame) -> pd.DataFrame:
