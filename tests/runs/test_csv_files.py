@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runpodkit.errors import StoreError
 from runpodkit.params import ImageParams
 from runpodkit.runs.rows import TrialState
 from runpodkit.runs.tables import read_csv, table, to_csv
@@ -210,6 +211,8 @@ def test_frames_of_other_types_are_written_too(tmp_path: Path) -> None:
             "float": [0.5, float("nan")],
             "kind": pd.Categorical(["x", "@y"]),
             "mixed": [1, "=b"],
+            "when": pd.to_datetime(["2026-03-01", None]),
+            "\rodd": [1, 2],
         },
         index=[7, 9],
     )
@@ -217,9 +220,9 @@ def test_frames_of_other_types_are_written_too(tmp_path: Path) -> None:
     to_csv(frame, tmp_path / "t.csv")
 
     assert cells(tmp_path / "t.csv") == [
-        ["plain", "int", "float", "kind", "mixed"],
-        ["'=a", "1", "0.5", "x", "'1"],
-        ["", "2", "", "'@y", "'=b"],
+        ["plain", "int", "float", "kind", "mixed", "when", "'\rodd"],
+        ["'=a", "1", "0.5", "x", "'1", "2026-03-01 00:00:00", "1"],
+        ["", "2", "", "'@y", "'=b", "", "2"],
     ]
     assert read_csv(tmp_path / "t.csv")["plain"].tolist() == ["=a", pd.NA]
 
@@ -245,7 +248,7 @@ def test_a_file_stays_as_it_was_when_writing_fails(tmp_path: Path, monkeypatch: 
     with pytest.raises(ValueError, match="is a folder"):
         to_csv(table([record(0)]), tmp_path)
     monkeypatch.setattr("os.replace", _full)
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(StoreError, match=r"cannot write .*t\.csv: No space left on device; make room"):
         to_csv(table([record(0)]), tmp_path / "t.csv")
 
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]

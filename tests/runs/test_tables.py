@@ -141,10 +141,11 @@ def test_all_pictures_of_a_trial_are_named_the_first_alone_in_image() -> None:
     assert frame["images"].tolist() == [f"{first}; {second}", pd.NA]
 
 
-def test_half_characters_become_ones_that_files_can_hold() -> None:
-    frame = table([failed(0, reason="broken \ud83d here"), failed(1, reason="whole \ud83d\ude00")])
+def test_what_no_file_can_hold_is_shown_as_a_gap() -> None:
+    reasons = ["broken \ud83d here", "whole \ud83d\ude00", "cut\x00off"]
+    frame = table([failed(number, reason=reason) for number, reason in enumerate(reasons)])
 
-    assert frame["reason"].tolist() == ["broken � here", "whole 😀"]
+    assert frame["reason"].tolist() == ["broken � here", "whole 😀", "cut�off"]
 
 
 def test_a_table_of_some_trials_is_asked_for_with_their_records(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from runpodkit.cli import main
 from runpodkit.endpoint.dialects import built_in
+from runpodkit.runs.tables import read_csv
 from tests.whole.conftest import KEY, Command, Simulated, last_json
 
 PLAN = """
@@ -104,6 +105,91 @@ def test_a_run_is_listed_shown_exported_and_drawn(home: Path, runpodkit: Command
     assert drawn.returncode == 0, drawn.stderr
     with Image.open(tmp_path / "seen.png") as image:
         assert image.width > image.height > 0
+
+
+def test_a_run_is_exported_by_suffix_by_name_and_from_its_folder(
+    home: Path, runpodkit: Command, plan: Path, tmp_path: Path
+) -> None:
+    runpodkit("sweep", str(plan), "--name", "given-away")
+    kept = str(home / "store" / "runs" / "given-away")
+
+    done = {
+        words[0]: runpodkit("export", *words[1:])
+        for words in (
+            ("csv", "given-away", "--out", "t.csv", "--public-base-url", "https://cdn.example.org/p"),
+            ("parquet", kept, "--out", "t.parquet"),
+            ("jsonl", kept, "--format", "jsonl", "--out", "t.txt", "--links", "3"),
+            ("imagefolder", kept, "--format", "imagefolder", "--out", "data", "--split", "train"),
+            ("folder", kept, "--out", "shown"),
+        )
+    }
+
+    assert [(name, one.returncode, one.stderr) for name, one in done.items() if one.returncode] == []
+    assert done["imagefolder"].stdout.strip() == "data"
+    assert read_csv(tmp_path / "t.csv")["url"].str.startswith("https://cdn.example.org/p/images/").all()
+    assert len(pd.read_parquet(tmp_path / "t.parquet")) == 6
+    assert "the links in t.txt are a secret" in done["jsonl"].stderr
+    assert (tmp_path / "t.txt").read_text().count("file:///") == 6
+    assert len((tmp_path / "data/train/metadata.jsonl").read_text().splitlines()) == 6
+    assert (tmp_path / "shown/grid.png").is_file()
+
+
+def test_what_cannot_be_exported_is_one_line(home: Path, runpodkit: Command, plan: Path) -> None:
+    runpodkit("sweep", str(plan), "--name", "refused")
+
+    for words, said in (
+        (("refused", "--out", "t.xlsx"), "no format ends in .xlsx; known: .csv"),
+        (("refused", "--out", "t.csv", "--links", "30"), "links=30: signed links last 1 to 7 days"),
+        (("refused", "--out", "t.csv", "--public-base-url", "ftp://x"), "give an address such as"),
+        (("refused", "--out", "t.csv", "--split", "train"), "split means nothing for csv"),
+        (("no-such-run", "--out", "t.csv"), "no run is named 'no-such-run'"),
+    ):
+        done = runpodkit("export", *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_an_export_opens_in_the_browser_on_request(home: Path, runpodkit: Command, plan: Path, tmp_path: Path) -> None:
+    runpodkit("sweep", str(plan), "--name", "opened")
+    browser = tmp_path / "browser"
+    browser.write_text('#!/bin/sh\necho "$1" > "$(dirname "$0")/asked"\n')
+    browser.chmod(0o755)
+
+    done = runpodkit("export", "opened", "--out", "t.csv", "--open", BROWSER=f"{browser} %s")
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "asked").read_text().strip() == (tmp_path / "t.csv").as_uri()
+
+
+def test_a_run_is_summed_up_for_people_programs_and_papers(home: Path, runpodkit: Command, plan: Path) -> None:
+    plan.write_text(PLAN.replace("dusk", "a price"))  # nothing of it is reused
+    runpodkit("sweep", str(plan), "--name", "summed")
+
+    shown = runpodkit("summary", "summed")
+    told = json.loads(runpodkit("summary", "summed", "--by", "sampler_name,steps", "--json").stdout)
+    csv = runpodkit("summary", "summed", "--by", "seed", "--csv").stdout
+    tex = runpodkit("summary", "summed", "--latex").stdout
+    wrong = runpodkit("summary", "summed", "--by", "colour")
+
+    assert shown.stderr.strip() == "Run summed: DONE, 6 of 6 pictures, SIMULATOR"
+    assert [line.split()[:3] for line in shown.stdout.splitlines()] == [
+        ["sampler_name", "trials", "collected"], ["Euler", "3", "3"], ["Heun", "3", "3"],
+    ]  # fmt: skip
+    first = told[0]
+    assert (first["sampler_name"], first["steps"], first["failed"], first["failure_rate"]) == ("Euler", 2, 0, 0.0)
+    assert first["cost_per_image_usd"] == pytest.approx(first["cost_usd"] / 3)
+    assert [line.split(",")[:2] for line in csv.splitlines()] == [
+        ["seed", "trials"],
+        ["1", "2"],
+        ["2", "2"],
+        ["3", "2"],
+    ]
+    assert tex.startswith(
+        "% SIMULATOR: times and costs are made up\n\\begin{tabular}{lrrrrr}\n\\toprule\nSampler & Trials & "
+    )
+    assert wrong.returncode == 1
+    assert "colour is no column to group by; columns: trial, state" in wrong.stderr
 
 
 @pytest.mark.parametrize(
@@ -295,6 +381,7 @@ def test_every_command_of_the_readme_is_there() -> None:
         "show",
         "cancel",
         "export",
+        "summary",
         "grid",
         "stack",
         "simulate",

@@ -60,12 +60,13 @@ def write_jsonl(
         progress("jsonl", len(records), "trial") as step,
     ):
         for record in records:
-            file.write(_line(record, link))
+            file.write(json_line(record, link))
             step()
     return Path(path)
 
 
-def _line(record: Record, link: Callable[[str], str] | None) -> bytes:
+def json_line(record: Record, link: Callable[[str], str] | None) -> bytes:
+    """A record as a line of JSON in UTF-8, its line end included."""
     given = {item.name: getattr(record, item.name) for item in dataclasses.fields(record)}
     given["params"] = record.params.model_dump()
     given["images"] = [dataclasses.asdict(file) | ({"url": link(file.key)} if link else {}) for file in record.images]

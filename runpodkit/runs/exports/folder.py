@@ -34,7 +34,7 @@ def write_folder(
     folder = Path(path)
     records = results.records()
     frame = results.table(records, links=links, public_base_url=public_base_url)
-    paths = [_paths(record) for record in records]
+    paths = [picture_paths(record) for record in records]
     copy_pictures(results.store, [(key, folder / name) for some in paths for key, name in some.items()])
     frame["image"] = text([next(iter(some.values()), None) for some in paths])
     frame["images"] = text([JOINT.join(some.values()) or None for some in paths])
@@ -43,7 +43,7 @@ def write_folder(
     return folder
 
 
-def _paths(record: Record) -> Mapping[str, str]:
+def picture_paths(record: Record) -> Mapping[str, str]:
     """Where each picture goes, by its key."""
     stem = file_stem(record)
     return {

@@ -1,6 +1,7 @@
 """Formats: what a run can be written as, and which module writes it; loaded when it is asked for.
 
-A writer takes results, a path and options of its own, and returns the path.
+A writer takes results, a path and options of its own, and returns the path; one that writes
+several files, their paths.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Format(NamedTuple):
     """One way to write a run."""
 
     writer: str
-    """`module:function`."""
+    """`module:function`, or `module:Class.method`."""
     suffixes: tuple[str, ...] = ()
     """Of paths that mean it; none for folders."""
 
@@ -50,8 +51,8 @@ def write(results: Results, path: Path, format: str | None, options: Mapping[str
     known = list(inspect.signature(writer).parameters)[2:]
     if unknown := [option for option in options if option not in known]:
         raise ValueError(f"{', '.join(unknown)} means nothing for {name}; its options: {', '.join(known) or 'none'}")
-    written: Path = writer(results, path, **options)
-    return written
+    written: Path | list[Path] = writer(results, path, **options)
+    return written[0] if isinstance(written, list) else written
 
 
 def format_of(path: Path) -> str:

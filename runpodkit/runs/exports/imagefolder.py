@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,20 +32,28 @@ _FIRST_ROWS = 100
 
 
 def write_imagefolder(
-    results: Results, path: str | Path, *, metadata_format: str = "jsonl", split: str | None = None
+    results: Results,
+    path: str | Path,
+    *,
+    metadata_format: str = "jsonl",
+    split: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Path:
     """Write the pictures, and `metadata.jsonl` with a row for each: `file_name`, `text` (the sent prompt), the table.
 
     Trials without a picture are left out, and so is a picture that an earlier trial has.  A trial
     with several pictures has a row for each, told apart by `image_number`.  Columns that would be
-    empty are left out.  The metadata comes last, so an export that was interrupted does not load.
+    empty are left out.  The metadata comes last: where there is one, all of its pictures are there.
 
     Args:
         metadata_format: `jsonl`; or `csv`, whose types `datasets` guesses (a text "NA" is lost then); or `parquet`.
-        split: `train`, `validation` or `test`: everything goes into a folder of that name.
+        split: `train`, `validation` or `test`: everything goes into a folder of that name, beside other
+            splits of the same columns and format.
+        columns: What to keep beside `file_name` and `text`.
 
     Raises:
-        ValueError: another format or split; no picture; or the folder holds metadata in another format.
+        ValueError: another format or split; no picture; no such column; or the folder holds metadata
+            that `datasets` would not read together with this.
         ConfigError: pyarrow, which writes Parquet, is not installed.
     """
     write = _WRITERS.get(metadata_format)
@@ -54,12 +62,13 @@ def write_imagefolder(
     if split is not None and split not in SPLITS:
         raise ValueError(f"split={split!r}: choose {', '.join(SPLITS)}")
     folder = Path(path) / (split or "")
-    _check_no_other(Path(path), folder, f"metadata.{metadata_format}")
-    rows = _rows(results)
-    if not len(rows):
-        raise ValueError(f"run {results.name} has no picture yet: an imagefolder needs one")
+    name = f"metadata.{metadata_format}"
+    _check_no_other(Path(path), folder, name)
+    rows = _with_types_first(_chosen(_rows(results), columns))
+    if split:
+        _check_same_columns(Path(path), folder, name, list(rows.columns))
     copy_pictures(results.store, [(key, folder / check_key(key)) for key in rows["file_name"]])
-    with draft(folder / f"metadata.{metadata_format}") as hidden:
+    with draft(folder / name) as hidden:
         write(rows, hidden)
     return Path(path)
 
@@ -76,6 +85,8 @@ def _rows(results: Results) -> pd.DataFrame:
                 places.append(place)
                 keys.append(file.key)
                 numbers.append(number)
+    if not places:
+        raise ValueError(f"run {results.name} has no picture yet: an imagefolder needs one")
     frame = results.table(records).iloc[places].reset_index(drop=True)
     # A column `image` would be in the way of the pictures themselves, which `datasets` calls so.
     frame = frame.drop(columns=["image", "images"]).rename(columns={"prompt": "text"})
@@ -85,7 +96,15 @@ def _rows(results: Results) -> pd.DataFrame:
     rows = rows.join(frame.dropna(axis="columns", how="all"))
     for name in rows.select_dtypes("UInt64"):
         rows[name] = rows[name].astype("string")  # Arrow's JSON reader ends at 2^63
-    return _with_types_first(rows)
+    return rows
+
+
+def _chosen(rows: pd.DataFrame, columns: Sequence[str] | None) -> pd.DataFrame:
+    if columns is None:
+        return rows
+    if unknown := [name for name in columns if name not in rows]:
+        raise ValueError(f"{', '.join(unknown)} is no column with a value; columns: {', '.join(rows.columns)}")
+    return rows[list(dict.fromkeys(["file_name", "text", *columns]))]
 
 
 def _with_types_first(rows: pd.DataFrame) -> pd.DataFrame:
@@ -103,6 +122,14 @@ def _check_no_other(root: Path, folder: Path, name: str) -> None:
             mixed = other.name != name or (place == root) != (folder == root)
             if other.exists() and mixed:
                 raise ValueError(f"{other} is from another export and does not go with this one: choose another folder")
+
+
+def _check_same_columns(root: Path, folder: Path, name: str, columns: Sequence[str]) -> None:
+    """Raise ValueError where another split has other columns: `datasets` wants the same in all."""
+    for split in SPLITS:
+        other = root / split / name
+        if other.exists() and other.parent != folder and (odd := {*_READERS[other.suffix](other).columns} ^ {*columns}):
+            raise ValueError(f"{other} has other columns ({', '.join(sorted(odd))}): name those to keep with columns=")
 
 
 def _write_jsonl(rows: pd.DataFrame, path: Path) -> None:
@@ -132,3 +159,9 @@ _WRITERS: Mapping[str, Callable[[pd.DataFrame, Path], None]] = {
     "csv": _write_csv,
     "parquet": _write_parquet,
 }
+_READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
+    ".jsonl": lambda path: pd.read_json(path, lines=True, nrows=1),
+    ".csv": lambda path: pd.read_csv(path, nrows=0),
+    ".parquet": lambda path: pd.read_parquet(path),
+}
+"""Give a metadata file, or enough of it to know its columns."""

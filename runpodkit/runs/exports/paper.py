@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MEASURED = ("trials", "failure_rate", "execution_time_p50_s", "execution_time_p90_s", "cost_per_image_usd")
 
+_MADE_UP = "% SIMULATOR: times and costs are made up\n"
+
 
 def paper_table(
     results: Results,
@@ -27,7 +29,7 @@ def paper_table(
 ) -> str:
     """As `Results.to_latex`."""
     if by is None:
-        frame, first = results.table(), [*results.sweep.axes]
+        frame, first = results.table(), [*results.sweep.axes] or ["trial"]
         names = [*first, "execution_time_s", "cost_usd"] if columns is None else [*columns]
         chosen = [*PARAMS, *first]
     else:
@@ -40,7 +42,7 @@ def paper_table(
     shown = frame[list(dict.fromkeys(names))]
     if columns is None:
         shown = shown.dropna(axis="columns", how="all")
-    tex = to_latex(pd.DataFrame(shown), exact=chosen)
+    tex = (_MADE_UP if results.simulated else "") + to_latex(pd.DataFrame(shown), exact=chosen)
     if path is not None:
         with draft(Path(path)) as hidden:
             hidden.write_text(tex, encoding="utf-8")

@@ -16,7 +16,7 @@ from pandas.api.extensions import ExtensionArray
 
 from runpodkit.runs.drafts import draft
 from runpodkit.runs.tables.columns import BOOL, FLOAT, INT, KNOWN, TEXT, TIME, column
-from runpodkit.runs.tables.open_columns import LOOKALIKE, MARK, read, text, typed
+from runpodkit.runs.tables.open_columns import LOOKALIKE, MARK, NUL, read, text, typed
 from runpodkit.runs.watch import progress
 
 FORMULA = (*"=+-@\t\r\n＝＋－＠",)
@@ -31,15 +31,12 @@ def to_csv(frame: pd.DataFrame, path: Path) -> None:
 
     Made under another name and moved into place once whole; folders are made.
     """
-    safe = pd.DataFrame({place: _cells(frame.iloc[:, place], name) for place, name in enumerate(frame.columns)})
-    safe.columns = pd.Index([_marked_name(str(name)) for name in frame.columns])
-    # Python before 3.13 quotes a lone CR only where lines end in one; without quotes it would tear the row.
-    ends = "\r\n" if any(_has_return(safe.iloc[:, place]) for place in range(safe.shape[1])) else "\n"
+    safe, ends = _safe(frame)
     opened = gzip.open if path.suffix == ".gz" else open
     parts = range(0, max(len(safe), 1), _ROWS_AT_ONCE)
     with (
         draft(path) as hidden,
-        opened(hidden, "wt", encoding="utf-8", newline="") as file,
+        opened(hidden, "wt", encoding="utf-8", errors="replace", newline="") as file,
         progress("csv", len(parts), "part") as step,
     ):
         file.write("\ufeff")
@@ -47,6 +44,12 @@ def to_csv(frame: pd.DataFrame, path: Path) -> None:
             part = safe.iloc[start : start + _ROWS_AT_ONCE]
             part.to_csv(file, index=False, header=start == 0, lineterminator=ends)
             step()
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """The same as text, without the mark."""
+    safe, ends = _safe(frame)
+    return str(safe.to_csv(index=False, lineterminator=ends))
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
@@ -68,6 +71,16 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     return frame
 
 
+def _safe(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """A table as pandas may write it, and how its lines must end."""
+    safe = pd.DataFrame({place: _cells(frame.iloc[:, place], name) for place, name in enumerate(frame.columns)})
+    names = [_marked_name(str(name)) for name in frame.columns]
+    safe.columns = pd.Index(names)
+    # Python before 3.13 quotes a lone CR only where lines end in one; without quotes it would tear the row.
+    torn = "\r" in "".join(names) or any(_has_return(safe.iloc[:, place]) for place in range(len(names)))
+    return safe, "\r\n" if torn else "\n"
+
+
 def iso(times: pd.Series) -> pd.Series:
     """Times as text to the millisecond, 2026-10-01T12:00:00.000Z."""
     shown = np.datetime_as_string(times.dt.tz_convert(None).to_numpy("datetime64[ms]"), unit="ms")
@@ -85,6 +98,8 @@ def _cells(given: pd.Series, name: object) -> pd.Series:
         plain = pd.Series(typed(plain.tolist()))
         if not isinstance(plain.dtype, pd.StringDtype):
             return plain
+    if plain.str.contains(NUL, regex=False).any():
+        plain = plain.str.replace(NUL, "\ufffd", regex=False)
     marked = plain.str[:1].isin(_MARKED)
     if KNOWN.get(str(name)) != TEXT:
         marked |= plain.str.fullmatch(LOOKALIKE).fillna(False)
@@ -111,7 +126,9 @@ def _read(cells: Sequence[str], kind: str | None) -> ExtensionArray:
         if kind == BOOL:
             return column([_TRUTHS[cell.lower()] for cell in cells], BOOL)
         if kind == TIME:
-            times = pd.to_datetime(pd.Series(cells, dtype=object).replace("", None), format="ISO8601", utc=True)
+            times = pd.to_datetime(
+                pd.Series([cell or None for cell in cells], dtype=object), format="ISO8601", utc=True
+            )
             return times.dt.as_unit("ms").array
     except (ValueError, KeyError, OverflowError):
         pass

@@ -22,6 +22,9 @@ from runpodkit.runs.tables.columns import BOOL, FLOAT, INT, TEXT, column
 MARK = "'"
 """Before a text in a CSV that would read as something else."""
 
+NUL = "\x00"
+"""Ends a text in the middle for what is written in C: pandas 2 reads no further in a CSV, spreadsheets neither."""
+
 _WHOLE = r"-?[0-9]+"
 _NUMBER = r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|-?inf"
 _TRUTH = r"[Tt]rue|[Ff]alse|TRUE|FALSE"
@@ -61,9 +64,9 @@ def read(cells: Sequence[str]) -> ExtensionArray:
 
 
 def text(values: Sequence[Any]) -> ExtensionArray:
-    """A column of text; halves of characters, which no file can hold, become U+FFFD."""
-    if not all(value is None or (type(value) is str and value.isascii()) for value in values):
-        values = [None if value is None else well_formed(str(value)) for value in values]
+    """A column of text; what files cannot hold, NUL and halves of characters, becomes U+FFFD."""
+    if not all(value is None or (type(value) is str and value.isascii() and NUL not in value) for value in values):
+        values = [None if value is None else well_formed(str(value)).replace(NUL, "\ufffd") for value in values]
     return column(values, TEXT)
 
 
@@ -99,4 +102,6 @@ def _label(value: Any) -> str:
             json.loads(value)
         except ValueError:
             return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, str | bool | int | float | list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
