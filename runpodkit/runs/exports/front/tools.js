@@ -44,7 +44,7 @@ function axisChip(axis) {
   const boxes = labels.map((label, value) => {
     const box = el("input", { type: "checkbox", change: () => change(() => { view.off[axis][box.checked ? "delete" : "add"](value); }) });
     return [box, el("label", { class: "value" }, box, el("span", { dir: "auto" }, label),
-      button("only", `only ${label}`, (event) => { event.preventDefault(); change(() => { view.off[axis] = new Set(labels.keys()); view.off[axis].delete(value); }); }))];
+      button("only", `only ${label}`, (event) => { event.preventDefault(); change(() => { view.off[axis] = new Set(labels.keys()); view.off[axis].delete(value); }); }, { "aria-label": `only ${label}` }))];
   });
   const count = el("span");
   const chosen = menu(count, `values of ${name}`,
