@@ -64,7 +64,7 @@ def kept_run(
     for trial in plan.trials(about.name):
         drawn = draw(trial)
         files = []
-        for number, data in enumerate([] if drawn is None else drawn if isinstance(drawn, list) else [drawn]):
+        for data in [] if drawn is None else drawn if isinstance(drawn, list) else [drawn]:
             digest = hashlib.sha256(data).hexdigest()
             key = f"images/{digest[:2]}/{digest}.png"
             if key not in written:

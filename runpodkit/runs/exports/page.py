@@ -116,9 +116,9 @@ def _share(data: PageData, max_bytes: int) -> int:
     """Bytes that each picture may have so that the page stays within its bound."""
     words = len(_head(data).encode()) + len(_template()[1].encode()) + 1000
     count = len(data.pictures)
-    if not count:
+    if not count and words <= max_bytes:
         return 0
-    share = ((max_bytes - words) // count - _AROUND) // 4 * 3 - 3  # base64 makes 4 of 3
+    share = ((max_bytes - words) // max(1, count) - _AROUND) // 4 * 3 - 3  # base64 makes 4 of 3
     share -= 40  # of the list of sizes
     if share < LEAST_BYTES:
         raise ValueError(
@@ -178,7 +178,7 @@ def _head(data: PageData) -> str:
         "SCRIPT": script,
         "TITLE": _html(about["title"]),
         "SUBTITLE": _html(" · ".join(about["subtitle"])),
-        "NAME": _html(about["name"]),
+        "NAME": _html(about["name"] if about["name"] != about["title"] else ""),
         "BADGE": '<span class="badge">SIMULATOR</span>' if about["simulated"] else "",
         "DATA": _safe_json({**about, "mime": MIME}),
     }
