@@ -543,9 +543,12 @@ def test_nothing_sticks_out_of_the_window(opened: Opened, file: Path, tmp_path: 
 
 
 def test_on_paper_there_is_the_grid_alone_and_whole(opened: Opened, file: Path) -> None:
-    page = opened(file)
+    page = opened(file, color_scheme="dark")
 
     page.emulate_media(media="print")
+
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert cell(page, FAILED).locator(".pic").evaluate("pic => getComputedStyle(pic).color") == "rgb(150, 48, 31)"
 
     assert page.locator("#tools").is_hidden()
     assert page.locator("#main").evaluate("main => main.scrollHeight <= main.clientHeight + 1")
