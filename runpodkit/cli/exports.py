@@ -1,4 +1,4 @@
-"""What a run gave, as files and numbers for other tools: export, summary."""
+"""What a run gave, as files and numbers for other tools: export, summary, freeze."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runpodkit.cli.shell import main
+from runpodkit.cli.shell import main, names_in
 from runpodkit.runs.exports.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def export(name: str, kind: str | None, out: Path, shown: bool, **given: Any) ->
 def summary(name: str, by: str | None, kind: str | None) -> None:
     """Counts, times and costs of the run NAME per value of a parameter."""
     run = run_at(name)
-    told = run.summary(None if by is None else [name.strip() for name in by.split(",") if name.strip()])
+    told = run.summary(names_in(by))
     if kind == "latex":
         click.echo(run.to_latex(by=[str(name) for name in told.index.names]), nl=False)
         return
@@ -70,6 +70,18 @@ def summary(name: str, by: str | None, kind: str | None) -> None:
     else:
         click.echo(repr(run), err=True)
         click.echo(_for_people(rows))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: the run's name and .zip.")
+@click.option(
+    "--incomplete", is_flag=True, help="Also a run that still moves, or that has lost pictures, as it stands."
+)
+def freeze(name: str, out: Path | None, incomplete: bool) -> None:
+    """Write the run NAME (or a folder, s3://… or .zip of one) with its pictures into one file that opens anywhere."""
+    run = run_at(name)
+    click.echo(str(run.freeze(out or Path(f"{run.name}.zip"), incomplete=incomplete)))
 
 
 def _for_people(rows: pd.DataFrame) -> str:

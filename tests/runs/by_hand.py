@@ -60,13 +60,16 @@ def kept_run(
     }  # fmt: skip
     about = RunHead(**{**given, **head})
     records = []
+    written: set[str] = set()
     for trial in plan.trials(about.name):
         drawn = draw(trial)
         files = []
-        for number, data in enumerate([] if drawn is None else drawn if isinstance(drawn, list) else [drawn]):
+        for data in [] if drawn is None else drawn if isinstance(drawn, list) else [drawn]:
             digest = hashlib.sha256(data).hexdigest()
-            key = f"images/{digest[:2]}/{trial.number:06d}-{number}.png"
-            store.put(key, data)
+            key = f"images/{digest[:2]}/{digest}.png"
+            if key not in written:
+                store.put(key, data)
+                written.add(key)
             with Image.open(io.BytesIO(data)) as image:
                 files.append(ImageFile(key, *image.size, len(data), digest[:16]))
         fields: dict[str, Any] = {

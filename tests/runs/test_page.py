@@ -272,6 +272,22 @@ def test_few_pictures_are_as_large_as_they_are_and_never_enlarged(tmp_path: Path
     assert data_of(run.to_html(tmp_path / "page.html", thumb_px=304))["sizes"] == [[208, 304]] * 2
 
 
+def test_smooth_pictures_are_larger_on_request_and_noisy_ones_as_large_as_fits(tmp_path: Path) -> None:
+    smooth = kept_run(
+        tmp_path / "a", sweep("a mill", steps=[1, 2]), lambda trial: plain_png((9, trial.number, 9), (832, 1216))
+    )
+
+    by_itself = data_of(page.write_page(smooth, tmp_path / "a.html", max_bytes=120_000))["sizes"]
+    asked = page.write_page(smooth, tmp_path / "b.html", max_bytes=120_000, thumb_px=1216)
+    noise = page.write_page(noisy(tmp_path / "b", 25), tmp_path / "c.html", max_bytes=400_000, thumb_px=1216)
+
+    assert by_itself[0][0] < 832
+    assert data_of(asked)["sizes"] == [[832, 1216]] * 2
+    assert asked.stat().st_size <= 120_000
+    assert noise.stat().st_size <= 400_000
+    assert max(width for width, _ in data_of(noise)["sizes"]) < 300
+
+
 def test_too_many_pictures_are_refused_before_one_is_read(tmp_path: Path) -> None:
     run = kept_run(tmp_path, PLAN)
     for record in run.kept:
@@ -438,6 +454,8 @@ def page_info(run: Kept) -> dict[str, Any]:
         ({"columns": {"steps": {0: 1}}}, "columns: steps is the name of an axis of this page; give it another"),
         ({"columns": pd.DataFrame({"a": [1]})}, "columns: the table has no 'trial' column.*it has a"),
         ({"columns": pd.DataFrame({"trial": [1, 1], "a": [1, 2]})}, "columns: trial 1 stands in the table twice"),
+        ({"columns": {"sharp": {"1": 5}}}, "columns: '1' in sharp is no number of a trial"),
+        ({"columns": {" ": {1: 5}}}, "columns: ' ' is no name for a column"),
         ({"thumb_px": 3}, "thumb_px=3: a picture in a page has at least 16 pixels a side"),
     ],
 )

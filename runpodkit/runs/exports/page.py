@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 from runpodkit.errors import StoreError
 from runpodkit.logs import redact
 from runpodkit.runs.exports.page_data import PageData, page_data
-from runpodkit.runs.exports.page_pictures import LEAST_BYTES, LONGEST_PX, MIME, Lost, Made, make_pictures
+from runpodkit.runs.exports.page_pictures import LEAST_BYTES, MIME, Lost, Made, make_pictures
 from runpodkit.runs.exports.page_values import Columns, columns_of
 from runpodkit.runs.layout import matching
 from runpodkit.runs.preferences import read_preferences, tally
@@ -70,7 +70,8 @@ def write_page(
         under: A value to show under each cell at first, such as `execution_time_s`.
         columns: More values by trial, such as scores: `{name: {trial: value}}`, or a table with a
             `trial` column.  They can be shown, sorted by, filtered by and turned into colours.
-        thumb_px: Most pixels of a picture's longest side; default: as many as fit, 1,536 at most.
+        thumb_px: Pixels of a picture's longest side, where the bytes allow it; default: by the number of
+            pictures, 1,536 at most.  Never enlarged.
         title: Default: the prompt, or the run's name where prompts differ.
         max_bytes: Of the whole file.
 
@@ -97,7 +98,7 @@ def write_page(
     )  # fmt: skip
     share = _share(data, max_bytes)
     with tempfile.TemporaryFile() as spool:
-        shown = make_pictures(data.pictures, results.bytes_of, share, thumb_px or LONGEST_PX)
+        shown = make_pictures(data.pictures, results.bytes_of, share, thumb_px)
         _spool(shown, data, spool)
         _save(path, data, spool)
     return path
@@ -116,9 +117,9 @@ def _share(data: PageData, max_bytes: int) -> int:
     """Bytes that each picture may have so that the page stays within its bound."""
     words = len(_head(data).encode()) + len(_template()[1].encode()) + 1000
     count = len(data.pictures)
-    if not count:
+    if not count and words <= max_bytes:
         return 0
-    share = ((max_bytes - words) // count - _AROUND) // 4 * 3 - 3  # base64 makes 4 of 3
+    share = ((max_bytes - words) // max(1, count) - _AROUND) // 4 * 3 - 3  # base64 makes 4 of 3
     share -= 40  # of the list of sizes
     if share < LEAST_BYTES:
         raise ValueError(
@@ -178,7 +179,7 @@ def _head(data: PageData) -> str:
         "SCRIPT": script,
         "TITLE": _html(about["title"]),
         "SUBTITLE": _html(" · ".join(about["subtitle"])),
-        "NAME": _html(about["name"]),
+        "NAME": _html(about["name"] if about["name"] != about["title"] else ""),
         "BADGE": '<span class="badge">SIMULATOR</span>' if about["simulated"] else "",
         "DATA": _safe_json({**about, "mime": MIME}),
     }

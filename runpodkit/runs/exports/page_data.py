@@ -115,7 +115,7 @@ def page_data(
         "endpoint": head.endpoint,
         "simulated": head.simulated,
         "title": title if title is not None else _title(same, head),
-        "subtitle": _subtitle(sweep, same, own_names),
+        "subtitle": _subtitle(sweep, same, own_names | ({"scheduler"} & {*unset})),
         "axes": [axis_data(axis) for axis in axes],
         "place": placed(sweep, axes, rows, cols, pages),
         "view": "gallery" if sweep.mode == "zip" and rows is None and cols is None and pages is None else "grid",

@@ -53,18 +53,20 @@ def make_pictures(
     files: Sequence[ImageFile],
     read: Callable[[str], bytes],
     share: int,
-    longest_px: int = LONGEST_PX,
+    px: int | None = None,
 ) -> Iterator[Made | Lost]:
     """Each picture in at most `share` bytes, or why it cannot be shown; in the order of `files`.
 
     Args:
         read: Gives a picture's bytes by its key in the store; called in threads.
         share: Bytes, at least `LEAST_BYTES`.
+        px: Pixels of the longest side to begin with, where the bytes allow it; default: as a photograph of
+            `QUALITY` takes, at most `LONGEST_PX`.
     """
 
     def make(file: ImageFile) -> Made | Lost:
         try:
-            return _made(read(file.key), share, longest_px)
+            return _made(read(file.key), share, px)
         except OutputError as exc:
             return Lost(f"the picture cannot be read: {exc}", f"{file.key}: {exc}")
         except (RunpodkitError, OSError, ValueError) as exc:
@@ -84,9 +86,10 @@ def make_pictures(
         pool.shutdown(cancel_futures=True)
 
 
-def _made(data: bytes, share: int, longest_px: int) -> Made:
+def _made(data: bytes, share: int, px: int | None) -> Made:
     size = size_of(data)
-    scale = min(1.0, longest_px / max(size), math.sqrt(share * 8 / BITS_PER_PIXEL / (size[0] * size[1])))
+    usual = min(LONGEST_PX, max(size) * math.sqrt(share * 8 / BITS_PER_PIXEL / (size[0] * size[1])))
+    scale = min(1.0, (px or usual) / max(size))
     box = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
     image = shrink(data, box, enlarge=False)
     packed = _packed(image, QUALITY)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
+from operator import index
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -25,23 +27,38 @@ def columns_of(given: pd.DataFrame | Columns | None) -> dict[str, dict[int, Any]
     """Columns by trial, from a table with a `trial` column (or index) or from a mapping.
 
     Raises:
-        ValueError: a table without `trial`, or one that has a trial twice.
+        ValueError: a table without `trial`, or one that has a trial twice; a column without a name, or
+            whose keys are no trial numbers.
     """
     if given is None:
         return {}
-    if isinstance(given, Mapping):
-        return {str(name): dict(column) for name, column in given.items()}
-    frame = given.reset_index() if given.index.name == "trial" else given
-    if "trial" not in frame.columns:
-        raise ValueError(f"columns: the table has no 'trial' column, so nobody knows whose its values are; "
-                         f"it has {', '.join(map(str, frame.columns)) or 'none'}")  # fmt: skip
-    trials = [int(trial) for trial in frame["trial"]]
-    if len(set(trials)) < len(trials):
-        twice = next(trial for trial in trials if trials.count(trial) > 1)
-        raise ValueError(f"columns: trial {twice} stands in the table twice")
-    return {
-        str(name): dict(zip(trials, frame[name].tolist(), strict=True)) for name in frame.columns if name != "trial"
+    columns = {
+        str(name): column for name, column in (given if isinstance(given, Mapping) else _by_trial(given)).items()
     }
+    if nameless := [name for name in columns if not name.strip() or name == "*"]:
+        raise ValueError(f"columns: {nameless[0]!r} is no name for a column")
+    return {name: {_trial(name, key): value for key, value in dict(column).items()} for name, column in columns.items()}
+
+
+def _by_trial(frame: pd.DataFrame) -> dict[Any, dict[Any, Any]]:
+    if frame.index.name == "trial":
+        frame = frame.reset_index()
+    if "trial" not in frame.columns:
+        has = ", ".join(map(str, frame.columns)) or "none"
+        raise ValueError(f"columns: the table has no 'trial' column to say whose its values are; it has {has}")
+    trials = frame["trial"].tolist()
+    if twice := [trial for trial, count in Counter(trials).items() if count > 1]:
+        raise ValueError(f"columns: trial {twice[0]} stands in the table twice")
+    return {name: dict(zip(trials, frame[name].tolist(), strict=True)) for name in frame.columns if name != "trial"}
+
+
+def _trial(column: str, key: Any) -> int:
+    try:
+        return index(key)
+    except TypeError:
+        raise ValueError(
+            f"columns: {key!r} in {column} is no number of a trial; values are given as {{trial: value}}"
+        ) from None
 
 
 def portable(name: str, value: Any) -> Any:

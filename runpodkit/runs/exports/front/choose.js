@@ -16,7 +16,7 @@ function words(i) {
     const cell = CELLS[i];
     const told = [
       ...AXES.map((axis, at) => `${axis.name} ${axis.labels[cell.a[at]]}`), ...cell.t.map((text) => TEXTS[text]), `trial ${cell.n}`,
-      cell.i, STATES[cell.s], cell.r || "", ...(cell.f || []), ...DATA.columns.map((name) => VALUES.get(name).text(cell)), cell.k,
+      cell.i, STATES[cell.s], cell.r || "", ...(cell.f || []), ...DATA.columns.map((name) => VALUES.get(name).text(cell)),
     ];
     searched.set(i, told.join("\n").toLowerCase());
   }
@@ -32,8 +32,12 @@ function passes(i) {
     const value = VALUES.get(name).of(cell);
     if (typeof value !== "number" || (low !== null && value < low) || (high !== null && value > high)) return false;
   }
-  const asked = view.q.toLowerCase().split(/\s+/).filter(Boolean);
-  return !asked.length || asked.every((word) => words(i).includes(word));
+  return asked().every((word) => words(i).includes(word) || (word.length > 5 && cell.k.startsWith(word)));
+}
+
+// The words that are searched for; "in quotes" they belong together.
+function asked() {
+  return [...view.q.toLowerCase().matchAll(/"([^"]+)"?|\S+/g)].map(([word, quoted]) => quoted ?? word);
 }
 
 const onPage = (i) => view.pages.every((axis) => CELLS[i].a[axis] === view.at[axis]);

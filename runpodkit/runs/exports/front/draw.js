@@ -39,6 +39,8 @@ function node(i) {
     const [width, height] = DATA.sizes[cell.p];
     made.img = el("img", { alt: "", decoding: "async", width, height });
     pic.append(made.img);
+    pic.classList.add("drawn");
+    pic.style.setProperty("--shape", `${width} / ${height}`);
   } else {
     pic.classList.add(kind(cell));
     pic.append(el("b", {}, STATES[cell.s] === "drawn" || STATES[cell.s] === "reused" ? "no picture" : STATES[cell.s]));
@@ -120,8 +122,10 @@ function grid() {
     }
     if (axis !== undefined) groups(cols, level, (from, to) => {
       const label = AXES[axis].labels[cols[from][level]];
-      line.append(el("th", { scope: to - from > 1 ? "colgroup" : "col", colspan: to - from, class: last ? "col" : "col outer" },
-        el("div", { dir: "auto" }, el("span", { title: `${AXES[axis].name} ${label}` }, label))));
+      const th = el("th", { scope: to - from > 1 ? "colgroup" : "col", colspan: to - from, class: last ? "col" : "col outer" },
+        el("div", { dir: "auto" }, el("span", { title: `${AXES[axis].name} ${label}` }, label)));
+      th.style.setProperty("--n", String(to - from));
+      line.append(th);
     });
     if (axis !== undefined || sides) head.append(line);
   }
@@ -141,7 +145,7 @@ function grid() {
     if (r && rows[r].length > 1 && rows[r][0] !== rows[r - 1][0]) lines[r].className = "starts";
   });
   body.append(...lines);
-  return el("table", { class: "places" }, head, body);
+  return el("table", { class: sides ? "places" : "places bare" }, head, body);
 }
 
 // Neighbours under one label: equal at this level and all outer ones.
@@ -178,7 +182,7 @@ function table() {
 // Width and height of a cell: what was chosen, or what lets the columns fit into the window.
 function size() {
   const sizes = CELLS.filter(hasPicture).map((cell) => DATA.sizes[cell.p]);
-  const ratio = Math.min(2.4, Math.max(0.42, ...new Set(sizes.map(([width, height]) => Math.round((height / width) * 1000) / 1000))));
+  const ratio = !sizes.length ? 1 : Math.min(2.4, Math.max(0.42, ...new Set(sizes.map(([width, height]) => Math.round((height / width) * 1000) / 1000))));
   const widest = Math.max(160, ...sizes.map(([width]) => width));
   // all that is measured is read before anything is set: each change of heart costs a layout of every cell
   const sides = view.mode === "grid" ? [...main.querySelectorAll("thead tr:last-child .corner")].map((corner) => corner.offsetWidth) : [];
@@ -193,6 +197,7 @@ function size() {
   px = Math.floor(px);
   main.style.setProperty("--w", `${px}px`);
   main.style.setProperty("--h", `${Math.round(px * ratio)}px`);
+  main.style.setProperty("--whole", `${Math.round(px * ratio) + (view.mode === "gallery" ? 37 : view.under || view.heat ? 21 : 0)}px`);   // of a cell that was not laid out yet
   main.style.setProperty("--lines", String(Math.max(1, Math.floor((px * ratio - 34) / (px < 90 ? 12.4 : 14.4)))));
   main.classList.toggle("tiny", px < 90);
   sides.forEach((_, side) => main.style.setProperty(`--left${side}`, `${sides.slice(0, side).reduce((sum, width) => sum + width, 0)}px`));

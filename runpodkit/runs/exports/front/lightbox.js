@@ -98,7 +98,7 @@ function showLight() {
         button("Copy JSON", "As ImageParams takes them (j)", copied("the parameters as JSON", asJson(cell)), hold("json"))),
       button("✕", "Close (Esc)", () => light.close(), { "aria-label": "close", ...hold("close") })),
     el("div", { class: "inside" }, el("div", { class: "holds" }, stage, pinned !== null && view.compare === "slide" ? slide : null,
-      pinned !== null && view.compare === "flip" ? button("Hold to see the pinned one (space)", "Space does the same", () => {}, { class: "button flip", pointerdown: () => flip(true), pointerup: () => flip(false), pointerleave: () => flip(false), ...hold("flip") }) : null),
+      pinned !== null && view.compare === "flip" ? button("Hold to see the pinned one (f)", "The key f does the same", () => {}, { class: "button flip", pointerdown: () => flip(true), pointerup: () => flip(false), pointerleave: () => flip(false), ...hold("flip") }) : null),
       el("div", { class: "known", tabindex: "0", "aria-label": "what is known of it" }, factsTable(i, pinned))));
   light.querySelector(".known").scrollTop = scroll;
   (holds ? [...light.querySelectorAll("[data-hold]")].find((one) => one.dataset.hold === holds) : null)?.focus();
@@ -228,7 +228,7 @@ function lightKey(event) {
   else if (key === "." || key === "PageDown") turnPage(1);
   else if (key === "p") pin(view.open);
   else if (key === "m" && view.pin !== null) { const modes = Object.keys(COMPARE); view.compare = modes[(modes.indexOf(view.compare) + 1) % modes.length]; showLight(); }
-  else if (key === " " && view.pin !== null) flip(true);
+  else if ((key === "f" || (key === " " && event.target.tagName !== "BUTTON")) && view.pin !== null) flip(true);
   else if (key === "c") light.querySelector('[data-hold="text"]').click();
   else if (key === "j") light.querySelector('[data-hold="json"]').click();
   else if (key === "0") { Object.assign(lens, { zoom: 1, x: 0, y: 0 }); aim(); }

@@ -5,7 +5,7 @@ const KEYS = [
   [", .", "previous and next value of an axis that is shown one at a time"], ["a", "play that axis, or stop"], ["x", "swap rows and columns"],
   ["1 2 3", "grid, gallery, table"], ["+ − 0", "larger, smaller, all columns in sight"], ["/", "search"],
   ["p", "pin a picture, to compare the others with it"], ["m", "next way to compare: side by side, slider, flip"],
-  ["Space", "held: the pinned picture in place of the other"], ["c j", "copy the parameters, as text or as JSON"], ["wheel drag", "zoom into a large picture, and move it; two clicks: whole again"],
+  ["f Space", "held: the pinned picture in place of the other"], ["c j", "copy the parameters, as text or as JSON"], ["wheel drag", "zoom into a large picture, and move it; two clicks: whole again"],
 ];
 
 function showHelp() {
@@ -45,7 +45,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") { document.querySelectorAll("details[open]").forEach((one) => { one.open = false; }); event.target.blur?.(); return; }
   if (!typing || (typing.type === "checkbox" && event.key !== " ")) pageKey(event);
 });
-document.addEventListener("keyup", (event) => { if (event.key === " ") flip(false); });
+document.addEventListener("keyup", (event) => { if (event.key === " " || event.key === "f") flip(false); });
 window.addEventListener("blur", () => flip(false));
 document.addEventListener("click", (event) => {
   document.querySelectorAll("details[open]").forEach((one) => { if (!one.contains(event.target)) one.open = false; });

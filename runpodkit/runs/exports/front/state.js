@@ -87,7 +87,7 @@ function readAddress(hash) {
   const out = fresh(), given = new URLSearchParams(hash.replace(/^#/, ""));
   const whole = (text) => (/^\d{1,6}$/.test(text) ? Number(text) : -1);
   const list = (text, below) => [...new Set((text || "").split(".").map(whole))].filter((i) => i >= 0 && i < below);
-  if (given.get("view") in MODES) out.mode = given.get("view");
+  if (Object.hasOwn(MODES, given.get("view"))) out.mode = given.get("view");
   if (["rows", "cols", "pages"].some((role) => given.has(role))) {
     const taken = new Set();
     for (const role of ["rows", "cols", "pages"]) {
@@ -105,7 +105,7 @@ function readAddress(hash) {
   if (VALUES.has(given.get("under")) || given.get("under") === "*" || given.get("under") === "") out.under = given.get("under");
   for (const name of ["heat", "sort"]) if (VALUES.has(given.get(name))) out[name] = given.get(name);
   if (out.heat && !VALUES.get(out.heat).numeric) out.heat = "";
-  if (given.get("only") in ONLY) out.only = given.get("only");
+  if (Object.hasOwn(ONLY, given.get("only"))) out.only = given.get("only");
   out.q = given.get("q") || "";
   out.down = given.has("down");
   for (const text of given.getAll("range")) {
@@ -118,7 +118,7 @@ function readAddress(hash) {
   const px = whole(given.get("px") || "");
   if (px >= LEAST_PX && px <= MOST_PX) out.px = px;
   for (const name of ["open", "pin"]) { const i = whole(given.get(name) || ""); if (i >= 0 && i < CELLS.length) out[name] = i; }
-  if (given.get("compare") in COMPARE) out.compare = given.get("compare");
+  if (Object.hasOwn(COMPARE, given.get("compare"))) out.compare = given.get("compare");
   return out;
 }
 
@@ -132,6 +132,6 @@ function keepAddress() {
   try {
     history.replaceState(null, "", `#${text}`);
   } catch {
-    try { location.replace(`#${text}`); } catch { /* a frame that may not: the view lives here alone */ }
+    if (location.protocol === "file:") location.hash = text;   // elsewhere, in a frame that may not, the view lives here alone
   }
 }

@@ -11,6 +11,15 @@ function change(how) {
   draw();
 }
 
+// While somebody types, a page of many cells waits for the end of the word.
+let typing = null;
+
+function typed(how) {
+  clearTimeout(typing);
+  if (CELLS.length <= 300) change(how);
+  else typing = setTimeout(() => change(how), 150);
+}
+
 function select(label, options, get, set, more = {}) {
   const box = el("select", { "aria-label": label, ...more, change: () => change(() => set(box.value)) },
     ...Object.entries(options).map(([value, words]) => el("option", { value }, words)));
@@ -44,7 +53,7 @@ function axisChip(axis) {
   const boxes = labels.map((label, value) => {
     const box = el("input", { type: "checkbox", change: () => change(() => { view.off[axis][box.checked ? "delete" : "add"](value); }) });
     return [box, el("label", { class: "value" }, box, el("span", { dir: "auto" }, label),
-      button("only", `only ${label}`, (event) => { event.preventDefault(); change(() => { view.off[axis] = new Set(labels.keys()); view.off[axis].delete(value); }); }))];
+      button("only", `only ${label}`, (event) => { event.preventDefault(); change(() => { view.off[axis] = new Set(labels.keys()); view.off[axis].delete(value); }); }, { "aria-label": `only ${label}` }))];
   });
   const count = el("span");
   const chosen = menu(count, `values of ${name}`,
@@ -104,7 +113,7 @@ function buildTools() {
   synced.push(() => { swap.hidden = view.mode !== "grid" || !(view.rows.length || view.cols.length); });
   const down = button("", "Turn the order round", () => change(() => { view.down = !view.down; }));
   synced.push(() => { down.textContent = view.down ? "↓" : "↑"; down.setAttribute("aria-label", view.down ? "descending" : "ascending"); });
-  const q = el("input", { type: "search", id: "q", placeholder: "Search (/)", "aria-label": "search in prompts, values, reasons and flags", input: () => change(() => { view.q = q.value; }) });
+  const q = el("input", { type: "search", id: "q", placeholder: "Search (/)", "aria-label": "search in prompts, values, reasons and flags", input: () => typed(() => { view.q = q.value; }) });
   synced.push(() => { if (document.activeElement !== q) q.value = view.q; });
   const ranged = el("span", {}, "Ranges");
   synced.push(() => { ranged.textContent = view.ranges.size ? `Ranges (${view.ranges.size})` : "Ranges"; });
@@ -135,24 +144,38 @@ function transpose() {
   change(() => { [view.rows, view.cols] = [view.cols, view.rows]; });
 }
 
-// A line per axis that shows one value at a time.
+// A line per axis that shows one value at a time; made once, or a slider would be gone while it is dragged.
+const stepLines = AXES.map((_, axis) => stepLine(axis));
+steps.append(...stepLines.map((line) => line.node));
+
+function stepLine(axis) {
+  const { name, labels } = AXES[axis];
+  const slide = el("input", { type: "range", min: 0, "aria-label": name, input: () => change(() => { stepped = axis; view.at[axis] = leftOf(axis)[Number(slide.value)]; }) });
+  const go = (words, by, told) => button(words, told, () => step(by, axis), { "aria-label": told });
+  const plays = button("", "", () => { const on = !(timer !== null && stepped === axis); stepped = axis; play(on); drawSteps(); });
+  const now = el("span", { class: "now", dir: "auto" }), place = el("small");
+  const node = el("div", { class: "step", role: "group", "aria-label": name },
+    el("b", { dir: "auto" }, name), go("‹", -1, `previous ${name} (,)`), slide, go("›", 1, `next ${name} (.)`), plays, now, place);
+  const sync = () => {
+    const left = leftOf(axis), at = Math.max(0, left.indexOf(view.at[axis])), playing = timer !== null && stepped === axis;
+    slide.max = String(Math.max(0, left.length - 1));
+    slide.value = String(at);
+    slide.setAttribute("aria-valuetext", labels[view.at[axis]]);
+    plays.textContent = playing ? "❚❚" : "▶";
+    plays.title = playing ? "Stop (a)" : "One after the other (a)";
+    plays.setAttribute("aria-label", playing ? "stop" : "play");
+    now.textContent = labels[view.at[axis]];
+    place.textContent = `${at + 1} of ${left.length}`;
+    node.classList.toggle("active", stepped === axis);
+  };
+  return { node, sync };
+}
+
 function drawSteps() {
   const shown = view.mode === "grid" ? view.pages : [];
   if (!shown.includes(stepped)) { stepped = shown.at(-1) ?? null; play(false); }
   steps.hidden = !shown.length;
-  const holds = steps.querySelector(":focus")?.dataset.hold;
-  steps.replaceChildren(...shown.map((axis) => {
-    const left = leftOf(axis), at = Math.max(0, left.indexOf(view.at[axis])), { name, labels } = AXES[axis];
-    const slide = el("input", { type: "range", min: 0, max: Math.max(0, left.length - 1), value: at, "aria-label": name, "data-hold": `${axis} slide`,
-      "aria-valuetext": labels[view.at[axis]], input: () => change(() => { stepped = axis; view.at[axis] = left[Number(slide.value)]; }) });
-    const go = (words, by, told) => button(words, told, () => step(by, axis), { "aria-label": told, "data-hold": `${axis} ${by}` });
-    const playing = timer !== null && stepped === axis;
-    return el("div", { class: `step${stepped === axis ? " active" : ""}`, role: "group", "aria-label": name },
-      el("b", {}, name), go("‹", -1, `previous ${name} (,)`), slide, go("›", 1, `next ${name} (.)`),
-      button(playing ? "❚❚" : "▶", playing ? "Stop (a)" : "One after the other (a)", () => { stepped = axis; play(!playing); drawSteps(); }, { "aria-label": playing ? "stop" : "play", "data-hold": `${axis} play` }),
-      el("span", { class: "now", dir: "auto" }, labels[view.at[axis]]), el("small", {}, `${at + 1} of ${left.length}`));
-  }));
-  if (holds) [...steps.querySelectorAll("[data-hold]")].find((one) => one.dataset.hold === holds)?.focus();
+  stepLines.forEach(({ node, sync }, axis) => { node.hidden = !shown.includes(axis); if (!node.hidden) sync(); });
 }
 
 function step(by, axis = stepped) {
