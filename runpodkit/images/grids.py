@@ -126,7 +126,7 @@ class Grid:
         for keyword, text in (("Title", self._title), ("Description", self._subtitle), ("Software", "runpodkit")):
             if text:
                 texts.add_text(keyword, text.encode("utf-8", "replace").decode().replace("\0", ""))
-        return {"pnginfo": texts, "compress_level": 4}  # half the time of 6 for 3 % more bytes
+        return {"pnginfo": texts, "compress_level": 2}  # half the time of 4 for 14 % more bytes
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """One image format only, since a notebook stores each it is given; and a text that never changes."""
