@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
-from runpodkit.images import animation, composing
+from runpodkit.images import animation, composing, figures, saving, thumbnails
 from runpodkit.images.cells import MAX_ASPECT, USUAL_ASPECT, Cell, Kept, Labels, Loading, Place, Shot
 from runpodkit.images.composing import Key
+from runpodkit.images.figures import Figure
 from runpodkit.images.regions import View
 from runpodkit.images.sheet import NOTHING, Problem, Sheet, Words
+from runpodkit.images.style import Style
 from runpodkit.images.thumbnails import thumbnail
 
 __all__ = ["USUAL_ASPECT", "Cell", "Grid", "Kept", "Labels", "Page", "Place", "grid", "thumbnail"]
@@ -34,6 +35,7 @@ MAX_PIXELS = 64_000_000
 """Of a grid, all of its pages together."""
 INLINE_WIDTH, INLINE_BYTES = 1600, 300_000
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+VECTORS = (".pdf", ".svg")
 _MAX_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}
 
 
@@ -54,9 +56,15 @@ class Grid:
     """
 
     def __init__(
-        self, image: Image.Image, text: str, title: str = "", subtitle: str = "", pages: Sequence[Grid] = ()
+        self,
+        image: Image.Image,
+        text: str,
+        title: str = "",
+        subtitle: str = "",
+        figure: Figure | None = None,
+        pages: Sequence[Grid] = (),
     ) -> None:
-        self.image = image
+        self.image, self._figure = image, figure
         self._text, self._title, self._subtitle, self._pages = text, title, subtitle, pages
         self._inline: str | None = None
 
@@ -72,12 +80,14 @@ class Grid:
         """Write it as one file in the format of the suffix; folders are made, a file is replaced.
 
         Args:
-            path: .png, .jpg or .webp; of several pages, .gif or .webp is an endless animation with a page as frame.
+            path: .png, .jpg or .webp; in .pdf and .svg the text stays text.  Of several pages, a .pdf has them all,
+                and a .gif or .webp is an endless animation with a page as frame.
             frame_s: Seconds that each frame of an animation stands, 0.02 to 600.
 
         Raises:
             ValueError: another suffix, several pages in a format that holds one (see `save_pages`), or more
                 pixels a side than the format can hold.
+            ConfigError: a PDF, and fpdf2 is not installed.
         """
         path = Path(path)
         suffix = path.suffix.lower()
@@ -85,16 +95,20 @@ class Grid:
             return self._animate(path, animation.FORMATS[suffix], frame_s)
         if suffix == ".gif":
             raise ValueError(f"{path.name}: a GIF needs frames: draw the grid with pages=, or save it as .png")
-        form = SUFFIXES.get(suffix)
-        if form is None:
-            raise ValueError(f"{path.name}: a grid is saved as {', '.join(SUFFIXES)}, not {path.suffix or 'no suffix'}")
-        if self._pages:
+        if suffix not in (*SUFFIXES, *VECTORS):
+            every = ", ".join((*SUFFIXES, *VECTORS))
+            raise ValueError(f"{path.name}: a grid is saved as {every}, not {path.suffix or 'no suffix'}")
+        if self._pages and suffix != ".pdf":
             raise ValueError(
-                f"{path.name}: {form} holds one page and the grid has {len(self._pages)}: save_pages writes a file for "
-                "each, save with .gif or .webp an animation"
+                f"{path.name}: {suffix} holds one page and the grid has {len(self._pages)}: save_pages writes a file "
+                "for each, .pdf holds all, .gif or .webp shows one after the other"
             )
+        if suffix in VECTORS:
+            data = self._vector(path)
+            return saving.written(path, lambda draft: draft.write_bytes(data))
+        form = SUFFIXES[suffix]
         _check_side(path, form, self.image.size)
-        return _written(path, lambda draft: self.image.save(draft, form, **self._options(form)))
+        return saving.written(path, lambda draft: self.image.save(draft, form, **self._options(form)))
 
     def save_pages(self, path: Path | str) -> list[Path]:
         """Write each page as a file of its own: `fig.png` becomes `fig-1.png`, `fig-2.png`, ….
@@ -113,20 +127,26 @@ class Grid:
         animation.check_time(frame_s)
         frames = [page.image for page in self._pages]
         _check_side(path, form, (max(frame.width for frame in frames), max(frame.height for frame in frames)))
-        return _written(path, lambda draft: animation.animate(frames, draft, form, frame_s))
+        return saving.written(path, lambda draft: animation.animate(frames, draft, form, frame_s))
 
     def jpeg(self, width: int = INLINE_WIDTH, most_bytes: int = INLINE_BYTES) -> bytes:
         """The image as a small JPEG for a page: at most so many pixels wide and, scaled down until it is, so many bytes."""
         return _small_jpeg(self.image, width, most_bytes)
 
     def _options(self, form: str) -> dict[str, Any]:
-        if form != "PNG":
-            return {"quality": 92}
-        texts = PngImagePlugin.PngInfo()
-        for keyword, text in (("Title", self._title), ("Description", self._subtitle), ("Software", "runpodkit")):
-            if text:
-                texts.add_text(keyword, text.encode("utf-8", "replace").decode().replace("\0", ""))
-        return {"pnginfo": texts, "compress_level": 2}  # half the time of 4 for 14 % more bytes
+        return saving.options(form, self._figure.style if self._figure else Style(), self._title, self._about)
+
+    def _vector(self, path: Path) -> bytes:
+        drawn = [page._figure for page in self.pages if page._figure]
+        if not drawn:
+            raise ValueError(f"{path.name}: this grid has no layout that could be drawn again: save it as .png")
+        if path.suffix.lower() == ".svg":
+            return figures.svg_of(drawn[0], self._title, self._about)
+        return figures.pdf_of(drawn, self._title, self._about)
+
+    @property
+    def _about(self) -> str:
+        return figures.described(self._subtitle, self._figure.sheet.words.badge if self._figure else "")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """One image format only, since a notebook stores each it is given; and a text that never changes."""
@@ -146,6 +166,11 @@ def grid(
     subtitle: str = "",
     cell_px: int | None = None,
     badge: str | None = None,
+    legend: bool = True,
+    gap_px: int | None = None,
+    padding_px: int | None = None,
+    width_mm: float | None = None,
+    dpi: float | None = None,
     crop: Sequence[float] | None = None,
     inset: Sequence[float] | None = None,
     blank: frozenset[Place] = frozenset(),
@@ -163,6 +188,12 @@ def grid(
         subtitle: One or more lines under it.
         cell_px: Width of a cell in pixels; by itself 160 to 320, such that the sheet stays within 3,200.
         badge: A mark in the upper right corner, such as "SIMULATOR".
+        legend: False leaves out labels, titles and notes; the badge stays, a simulation never looks like a result.
+        gap_px: Between pictures; by itself 3 % of a cell, at least 4 pixels.
+        padding_px: Around everything; by itself as wide as a label is high and a half, without legend none.
+        width_mm: For print: the whole figure's width, 10 to 2,000 mm; cells are then as wide as that allows, and
+            no type is under 6 points.
+        dpi: Pixels an inch, 30 to 1,200; 300 in print.  The width of a PNG is `width_mm / 25.4 * dpi`.
         crop: Show of every picture only (x, y, width, height), in fractions of it or in its pixels.
         inset: Show such a part of every picture enlarged in a corner, with a frame around it.
         blank: Places that stay empty: nothing was to be there.
@@ -170,8 +201,8 @@ def grid(
 
     Raises:
         ValueError: no rows or columns, labels twice or of unequal depth, a cell that belongs to
-            none of them, no page, a region that no picture has, or sheets of over 64 million pixels
-            together (the message says what to choose).
+            none of them, no page, a region that no picture has, columns that `width_mm` has no room for, a
+            size outside its bounds, or sheets of over 64 million pixels together (the message says what to choose).
     """
     row_keys, col_keys = _keys("rows", rows), _keys("cols", cols)
     pages = [Page("", cells)] if isinstance(cells, Mapping) else list(cells)
@@ -182,6 +213,11 @@ def grid(
         raise ValueError(f"{len(strays)} cells are in no row and column, such as {min(strays)!r}")
     if cell_px is not None and cell_px < 16:
         raise ValueError(f"cell_px={cell_px}: a cell is at least 16 pixels wide")
+    style = Style(legend, gap_px, padding_px, width_mm, dpi)
+    if width_mm is not None:
+        if cell_px is not None:
+            raise ValueError(f"cell_px={cell_px} and width_mm={width_mm:g} both say how wide cells are: choose one")
+        cell_px = style.most_cell_px(len(col_keys))
     view = View.read(crop, inset)
     keyed: dict[Key, Cell] = {
         (number, *place): cell for number, page in enumerate(pages) for place, cell in page.cells.items()
@@ -189,33 +225,59 @@ def grid(
     loading = Loading(keyed, view, composing.compared(keyed), advance)
     if cell_px is None:
         cell_px = _sensible_width(len(row_keys), len(col_keys), loading.first_aspect())
-    _check_pixels(len(pages), len(row_keys), len(col_keys), cell_px, loading.first_aspect())
+    _check_pixels(len(pages), len(row_keys), len(col_keys), cell_px, loading.first_aspect(), style)
 
     shots = loading.shots(cell_px)
     composing.check_regions(view, shots)
-    box = _cell_box([shot.main.size for shot in shots.values() if isinstance(shot, Shot)], cell_px)
-    shots = {key: composing.sized(shot, view, box) if isinstance(shot, Shot) else shot for key, shot in shots.items()}
-    pictures, notes = composing.compose(keyed, shots)
-    widths, heights = _places(row_keys, col_keys, pictures, box)
-    sheets = []
-    for number, page in enumerate(pages):
-        words = Words("\n".join(filter(None, (title, page.heading))), subtitle, row_title, col_title, badge or "")
-        page_notes = {(row, col): note for (at, row, col), note in notes.items() if at == number}
-        sheets.append(Sheet(row_keys, col_keys, widths, heights, words, page_notes))
-    if (pixels := sum(sheet.size[0] * sheet.size[1] for sheet in sheets)) > MAX_PIXELS:
-        raise ValueError(_too_large(sheets[0].size, cell_px, pixels, len(sheets)))
+    shots, notes = composing.set_against(keyed, shots)
+    sizes = {key: shot.main.size for key, shot in shots.items() if isinstance(shot, Shot)}
 
+    def lay(cell_px: int) -> _Sheets:
+        box = _cell_box(list(sizes.values()), cell_px)
+        fitted = {key: thumbnails.fitted(size, box) for key, size in sizes.items()}
+        widths, heights = _places(row_keys, col_keys, fitted, box)
+        sheets = []
+        for number, page in enumerate(pages):
+            words = Words("\n".join(filter(None, (title, page.heading))), subtitle, row_title, col_title, badge or "")
+            own = {(row, col): note for (at, row, col), note in notes.items() if at == number}
+            sheets.append(Sheet(row_keys, col_keys, widths, heights, words, own, style))
+        return _Sheets(sheets)
+
+    if width_mm is not None:
+        cell_px = style.fitting_cell_px(lay, len(col_keys))
+    sheets = lay(cell_px).sheets
+    if (pixels := sum(sheet.size[0] * sheet.size[1] for sheet in sheets)) > MAX_PIXELS:
+        raise ValueError(_too_large(sheets[0].size, cell_px, pixels, len(sheets), style))
+    box = _cell_box(list(sizes.values()), cell_px)
     drawn, counts = [], []
     for number, (page, sheet) in enumerate(zip(pages, sheets, strict=True)):
-        shown = {(row, col): each for (at, row, col), each in pictures.items() if at == number}
+        shown: dict[Place, Image.Image | Problem] = {}
+        for (at, row, col), shot in shots.items():
+            if at == number:
+                marked = page.cells[row, col].marked
+                shown[row, col] = (
+                    shot if isinstance(shot, Problem) else composing.finished(shot, view, box, marked=marked)
+                )
         counts.append(_counted(page.cells, shown, len(row_keys) * len(col_keys) - len(blank)))
-        image = sheet.draw({**dict.fromkeys(blank, NOTHING), **shown})
+        figure = Figure(sheet, {**dict.fromkeys(blank, NOTHING), **shown})
         page_title = ": ".join(filter(None, (title, page.heading)))
-        drawn.append(Grid(image, _summary(f"{len(row_keys)} × {len(col_keys)}", counts[-1:]), page_title, subtitle))
+        text = _summary(f"{len(row_keys)} × {len(col_keys)}", counts[-1:])
+        drawn.append(Grid(figure.image(), text, page_title, subtitle, figure))
     if isinstance(cells, Mapping):
         return drawn[0]
     many = f"{len(pages)} page{'' if len(pages) == 1 else 's'} of {len(row_keys)} × {len(col_keys)}"
-    return Grid(drawn[0].image, _summary(many, counts), title, subtitle, drawn)
+    return Grid(drawn[0].image, _summary(many, counts), title, subtitle, drawn[0]._figure, drawn)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheets:
+    """The pages of one grid, laid out."""
+
+    sheets: Sequence[Sheet]
+
+    @property
+    def needed_width(self) -> int:
+        return max(sheet.needed_width for sheet in self.sheets)
 
 
 def _keys(name: str, keys: Sequence[Labels]) -> list[Labels]:
@@ -238,16 +300,20 @@ def _sensible_width(rows: int, cols: int, aspect: float) -> int:
     return round(max(NARROWEST_CELL, min(WIDEST_CELL, across, down)))
 
 
-def _check_pixels(pages: int, rows: int, cols: int, cell_px: int, aspect: float) -> None:
+def _check_pixels(pages: int, rows: int, cols: int, cell_px: int, aspect: float, style: Style) -> None:
     """Before anything is decoded: the cells alone must fit, or decoding them would fill the memory."""
     size = (cols * cell_px, round(rows * cell_px * aspect))
     if (pixels := pages * size[0] * size[1]) > MAX_PIXELS:
-        raise ValueError(_too_large(size, cell_px, pixels, pages))
+        raise ValueError(_too_large(size, cell_px, pixels, pages, style))
 
 
-def _too_large(size: tuple[int, int], cell_px: int, pixels: int, pages: int) -> str:
-    narrower = int(cell_px * (MAX_PIXELS / pixels) ** 0.5 * 0.9)
+def _too_large(size: tuple[int, int], cell_px: int, pixels: int, pages: int, style: Style) -> str:
+    share = (MAX_PIXELS / pixels) ** 0.5 * 0.9
+    narrower = int(cell_px * share)
     way = f"cell_px={narrower} or less, or " if narrower >= 16 else ""
+    if style.width_mm is not None:
+        coarser = int(style.dots_per_inch * share)
+        way = f"dpi={coarser} or less, or " if coarser >= 72 else ""
     what, fewer = (
         ("the grid", "rows or columns") if pages == 1 else (f"each of {pages} pages", "rows, columns or pages")
     )
@@ -269,16 +335,15 @@ def _cell_box(sizes: Sequence[tuple[int, int]], cell_px: int) -> tuple[int, int]
 def _places(
     rows: Sequence[Labels],
     cols: Sequence[Labels],
-    pictures: Mapping[Key, Image.Image | Problem],
+    sizes: Mapping[Key, tuple[int, int]],
     box: tuple[int, int],
 ) -> tuple[list[int], list[int]]:
     """Width of each column and height of each row: its largest picture's on any page, but never too small for words."""
     wide: dict[Labels, int] = {}
     high: dict[Labels, int] = {}
-    for (_, row, col), each in pictures.items():
-        if isinstance(each, Image.Image):
-            wide[col] = max(wide.get(col, box[0] // 2), each.width)
-            high[row] = max(high.get(row, box[0] // 3), each.height)
+    for (_, row, col), (width, height) in sizes.items():
+        wide[col] = max(wide.get(col, box[0] // 2), width)
+        high[row] = max(high.get(row, box[0] // 3), height)
     return [wide.get(col, box[0]) for col in cols], [high.get(row, box[1]) for row in rows]
 
 
@@ -312,18 +377,6 @@ def _check_side(path: Path, form: str, size: tuple[int, int]) -> None:
             f"{path.name}: {form} holds at most {_MAX_SIDE[form]:,} pixels a side, the grid is "
             f"{size[0]:,}×{size[1]:,}: save it as .png, or choose a smaller cell_px"
         )
-
-
-def _written(path: Path, write: Callable[[Path], object]) -> Path:
-    """The file at `path`, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
 
 
 def _small_jpeg(image: Image.Image, width: int, most_bytes: int) -> bytes:
