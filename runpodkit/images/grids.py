@@ -91,14 +91,17 @@ class Grid:
         """
         path = Path(path)
         suffix = path.suffix.lower()
-        if self._pages and suffix in animation.FORMATS:
+        several = len(self._pages) > 1
+        if several and suffix in animation.FORMATS:
             return self._animate(path, animation.FORMATS[suffix], frame_s)
         if suffix == ".gif":
-            raise ValueError(f"{path.name}: a GIF needs frames: draw the grid with pages=, or save it as .png")
+            raise ValueError(
+                f"{path.name}: a GIF needs frames: draw the grid with pages= of two values or more, or save it as .png"
+            )
         if suffix not in (*SUFFIXES, *VECTORS):
             every = ", ".join((*SUFFIXES, *VECTORS))
             raise ValueError(f"{path.name}: a grid is saved as {every}, not {path.suffix or 'no suffix'}")
-        if self._pages and suffix != ".pdf":
+        if several and suffix != ".pdf":
             raise ValueError(
                 f"{path.name}: {suffix} holds one page and the grid has {len(self._pages)}: save_pages writes a file "
                 "for each, .pdf holds all, .gif or .webp shows one after the other"

@@ -66,10 +66,7 @@ def pieces(data: bytes, wanted: Sequence[tuple[Box, tuple[int, int]]], gap: floa
     with _ONE_AT_A_TIME if seen.width * seen.height > _BIG_PIXELS else contextlib.nullcontext():
         containers.decode(image, seen.format)
         across, down = image.width / seen.width, image.height / seen.height
-        boxes = [
-            (x * across, y * down, min(image.width, right * across), min(image.height, bottom * down))
-            for (x, y, right, bottom), _ in wanted
-        ]
+        boxes = [(x * across, y * down, right * across, bottom * down) for (x, y, right, bottom), _ in wanted]
         return [scaled(image, size, box, gap) for box, (_, size) in zip(boxes, wanted, strict=True)]
 
 
@@ -88,10 +85,10 @@ def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None, ga
         image = image.convert("RGBA")
     elif image.mode not in ("L", "RGB", "RGBA"):
         image = image.convert("RGB")
-    if box is not None and _is_whole(box, image.size):
-        box = None
-    if image.size != size or box:
-        image = image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=gap)
+    if box is not None and (part := _whole_pixels(box, image.size)) != (0, 0, *image.size):
+        image = image.crop(part)  # first, or the filter would take in what lies beside the part
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=gap)
     if image.mode == "RGBA":
         flat = Image.new("RGB", image.size, "white")
         flat.paste(image, mask=image.getchannel("A"))
@@ -99,8 +96,10 @@ def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None, ga
     return image.convert("RGB")
 
 
-def _is_whole(box: Box, size: tuple[int, int]) -> bool:
-    return box[:2] == (0, 0) and (round(box[2], 3), round(box[3], 3)) == size
+def _whole_pixels(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The pixels of a picture that a box means, at least one each way."""
+    left, top = min(round(box[0]), size[0] - 1), min(round(box[1]), size[1] - 1)
+    return left, top, min(size[0], max(left + 1, round(box[2]))), min(size[1], max(top + 1, round(box[3])))
 
 
 def fitted(size: tuple[int, int], box: tuple[int, int], *, enlarge: bool = True) -> tuple[int, int]:
