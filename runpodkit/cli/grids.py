@@ -25,6 +25,9 @@ from runpodkit.params import ImageParams
 @click.option("--crop", metavar="X,Y,W,H", help="Show only this part: fractions of each picture, or pixels.")
 @click.option("--inset", metavar="X,Y,W,H", help="Show this part enlarged in a corner.")
 @click.option("--cell-px", type=click.IntRange(min=16), help="Width of a cell in pixels.")
+@click.option("--width-mm", type=float, help="For print: the whole figure's width, instead of --cell-px.")
+@click.option("--dpi", type=float, help="Pixels an inch; 300 in print.")
+@click.option("--no-legend", is_flag=True, help="No words but the badge of a simulation.")
 @click.option("--title", help="Above all; by itself the prompt.")
 @click.option("--frame-s", type=float, default=1.0, show_default=True, help="Seconds per frame of an animation.")
 @click.option(
@@ -41,6 +44,9 @@ def grid(
     crop: str | None,
     inset: str | None,
     cell_px: int | None,
+    width_mm: float | None,
+    dpi: float | None,
+    no_legend: bool,
     title: str | None,
     frame_s: float,
     out: Path,
@@ -63,9 +69,12 @@ def grid(
         crop=_region("crop", crop),
         inset=_region("inset", inset),
         cell_px=cell_px,
+        width_mm=width_mm,
+        dpi=dpi,
+        legend=not no_legend,
         title=title,
     )
-    if len(made.pages) > 1 and out.suffix.lower() in (".png", ".jpg", ".jpeg"):
+    if len(made.pages) > 1 and out.suffix.lower() in (".png", ".jpg", ".jpeg", ".svg"):
         for path in made.save_pages(out):
             click.echo(str(path))
     else:

@@ -191,7 +191,7 @@ class Loading(Generic[K]):
         whole = picture.size if isinstance(picture, Image.Image) else thumbnails.size_of(picture)
         if whole != cell.size or isinstance(picture, Image.Image):
             return self._shot(picture, cell_px, compared=False)
-        data = thumbnails.encoded(thumbnails.shrink(picture, box))
+        data = thumbnails.encoded(thumbnails.shrink(picture, box, quick=True))
         cell.kept.put(bucket, data)
         # from what is kept even now, so that a grid drawn twice has the same pixels
         return _of_small(data, cell.size, cell_px)
@@ -200,7 +200,7 @@ class Loading(Generic[K]):
 def _of_small(data: bytes, whole: tuple[int, int], cell_px: int) -> Shot:
     """From a small version of a picture of `whole` pixels."""
     size = thumbnails.fitted(whole, (cell_px, round(cell_px * MAX_ASPECT)))
-    small = thumbnails.shrink(data, size)
+    small = thumbnails.shrink(data, size, quick=True)
     return Shot(whole, small if small.size == size else small.resize(size))
 
 

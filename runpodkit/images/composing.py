@@ -34,7 +34,29 @@ def check_regions(view: View, shots: Mapping[Key, Shot | Problem]) -> None:
         raise ValueError(wrong[0])
 
 
-def sized(shot: Shot, view: View, box: tuple[int, int]) -> Shot:
+def set_against(
+    cells: Mapping[Key, Cell], shots: Mapping[Key, Shot | Problem]
+) -> tuple[dict[Key, Shot | Problem], dict[Key, str]]:
+    """The shots, those that are compared as differences; and what is written under each cell."""
+    made = dict(shots)
+    notes = {key: cell.note for key, cell in cells.items() if cell.note}
+    for key, shot in shots.items():
+        if (against := cells[key].against) and isinstance(shot, Shot):
+            made[key], measured = _difference(shots.get((key[0], *against)), shot)
+            notes[key] = "\n".join(filter(None, (cells[key].note, measured)))
+    return made, notes
+
+
+def finished(shot: Shot, view: View, box: tuple[int, int], *, marked: bool) -> Image.Image:
+    """What the cell shows: fitted into it, with inset and mark."""
+    shot = _sized(shot, view, box)
+    picture = shot.main
+    if shot.closeup and shot.frame:
+        picture = insets.with_inset(picture, shot.closeup, shot.frame)
+    return insets.with_mark(picture) if marked else picture
+
+
+def _sized(shot: Shot, view: View, box: tuple[int, int]) -> Shot:
     """A shot as large as its cell, which only shrinks it."""
     main = thumbnails.fitted(shot.main.size, box)
     closeup = view.enlarged(main, shot.frame) if shot.frame else None
@@ -47,27 +69,6 @@ def sized(shot: Shot, view: View, box: tuple[int, int]) -> Shot:
         main=at(shot.main, main),
         closeup=at(shot.closeup, closeup) if shot.closeup and closeup else None,
     )
-
-
-def compose(
-    cells: Mapping[Key, Cell], shots: Mapping[Key, Shot | Problem]
-) -> tuple[dict[Key, Image.Image | Problem], dict[Key, str]]:
-    """What each cell shows, and what is written under it."""
-    pictures: dict[Key, Image.Image | Problem] = {}
-    notes = {key: cell.note for key, cell in cells.items() if cell.note}
-    for key, shot in shots.items():
-        cell = cells[key]
-        if cell.against and isinstance(shot, Shot):
-            shot, measured = _difference(shots.get((key[0], *cell.against)), shot)
-            notes[key] = "\n".join(filter(None, (cell.note, measured)))
-        if isinstance(shot, Problem):
-            pictures[key] = shot
-            continue
-        picture = shot.main
-        if shot.closeup and shot.frame:
-            picture = insets.with_inset(picture, shot.closeup, shot.frame)
-        pictures[key] = insets.with_mark(picture) if cell.marked else picture
-    return pictures, notes
 
 
 def _difference(base: Shot | Problem | None, shot: Shot) -> tuple[Shot | Problem, str]:

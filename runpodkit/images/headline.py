@@ -22,7 +22,7 @@ class Headline:
     def __init__(self, title: str, subtitle: str, badge: str, px: int, small: int, least_px: int = 0) -> None:
         self._title_text, self._subtitle_text = title, subtitle
         self._px, self._small, self._title_px = px, small, round(px * 1.4)
-        spaced = "\u200a".join(lettering.clean(badge))
+        spaced = lettering.HAIR.join(lettering.clean(badge))
         self._badge = lettering.block(spaced, max(round(small * 0.9), least_px), bold=True)
         self._badge_size = (
             (self._badge.width + 2 * small, round(self._badge.height * 1.25)) if self._badge.lines else (0, 0)

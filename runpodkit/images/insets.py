@@ -45,8 +45,8 @@ def with_mark(picture: Image.Image) -> Image.Image:
     fine = Image.new("L", (side * 4, side * 4))
     ImageDraw.Draw(fine).ellipse((0, 0, side * 4 - 1, side * 4 - 1), fill=255)
     disc = Image.new("RGB", (side, side), MARK[0])
-    face = font(max(8, round(side * 0.78)), True)
-    ImageDraw.Draw(disc).text((side / 2, side / 2), "!", MARK[1], face, anchor="mm")
+    sign = font(max(8, round(side * 0.78)), bold=True)
+    ImageDraw.Draw(disc).text((side / 2, side / 2), "!", MARK[1], sign, anchor="mm")
     made = picture.copy()
     gap = max(2, side // 4)
     # a ring of casing keeps the disc apart from a picture of its own colour

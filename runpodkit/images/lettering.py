@@ -23,6 +23,8 @@ Align = Literal["left", "centre", "right"]
 
 CAPITAL = 0.73
 """Height of capitals and digits, in sizes of the type."""
+HAIR = "\u200a"
+"""Between letters that are set apart; a space in the drawing only, not in the text."""
 _LINE = 1.32
 """Distance of baselines, in sizes of the type."""
 _PLAIN = re.compile("[\x20-\x7e\xa0-\xac\xae-\u024f\u0400-\u0481\u048a-\u04ff\u2010-\u2027]*")
@@ -37,13 +39,18 @@ class Piece:
     text: str
     """In the order and the shapes in which it is drawn."""
     source: str
-    """As it was written."""
+    """As it was written, without hair spaces."""
     x: float
     width: float
     bold: bool
     rtl: bool = False
     boxed: bool = False
     """One character without a glyph: drawn as a box with its code point."""
+
+    @property
+    def spaced(self) -> bool:
+        """Whether its letters are set apart."""
+        return HAIR in self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,8 @@ def block(text: str, px: int, *, width: float | None = None, bold: bool = False)
 def fitting(text: str, width: int, height: int, *, px: int, least_px: int, bold: bool = False) -> Block:
     """`text` at the largest size from `px` down to `least_px` that fits; what still does not ends in "…"."""
     size = px
+    # far more than fits, in letters a fifth as wide as they are high: what goes beyond is not worth measuring
+    text = text[: int(width * height / (0.2 * least_px) / (_LINE * least_px)) + 100]
     while True:
         made = block(text, size, width=width, bold=bold)
         if made.height <= height or not made.lines:
@@ -122,6 +131,7 @@ def measure(line: str, px: int, bold: bool = False) -> float:
 @lru_cache(maxsize=2048)
 def pieces(line: str, px: int, bold: bool = False) -> tuple[Piece, ...]:
     """What one line is drawn from, from left to right."""
+    line = line.replace("\u00a0", " ")  # once the lines are broken it is a space like any other, also to a search
     if line and _PLAIN.fullmatch(line) and " " not in (line[0], line[-1]):
         return (Piece(line, line, 0.0, font(px, bold).getlength(line), bold),)
     made: list[Piece] = []
@@ -136,7 +146,7 @@ def pieces(line: str, px: int, bold: bool = False) -> tuple[Piece, ...]:
             continue
         face = font(px, kind == "bold")
         text = "".join(sign.drawn for sign in run)
-        source = "".join(sign.source for sign in (reversed(run) if rtl else run))
+        source = "".join(sign.source for sign in (reversed(run) if rtl else run)).replace(HAIR, "")
         inked = text.strip(" ")  # spaces at the ends of a text are dropped by some viewers: they are only room
         if inked:
             before = face.getlength(text[: len(text) - len(text.lstrip(" "))])
@@ -221,15 +231,19 @@ def _wrapped(text: str, px: int, bold: bool, width: float | None) -> list[str]:
     if width is None or measure(text, px, bold) <= width:
         return [text]
     lines: list[str] = []
-    line = ""
+    line, so_far = "", 0.0
+    plain = _PLAIN.fullmatch(text) is not None  # a plain line is as wide as its words and spaces together
+    space = _advance(" ", px, bold)
     for word in text.split(" "):
         joined = f"{line} {word}" if line else word
-        if measure(joined, px, bold) <= width:
-            line = joined
+        wide = (so_far + space if line else 0.0) + _advance(word, px, bold) if plain else measure(joined, px, bold)
+        if wide <= width:
+            line, so_far = joined, wide
             continue
         if line:
             lines.append(line)
         *full, line = _broken(word, px, bold, width)
+        so_far = measure(line, px, bold)
         lines += full
     return [*lines, line]
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from runpodkit.errors import ConfigError
 from runpodkit.images.canvas import Canvas, diagonals, encoded
-from runpodkit.images.lettering import Align, Block, Colour, Piece
+from runpodkit.images.lettering import HAIR, Align, Block, Colour, Piece
 from runpodkit.images.style import POINTS_PER_INCH
 from runpodkit.images.typeface import FILES
 
@@ -82,13 +82,17 @@ class Pdf(Canvas):
         style = "B" if piece.bold else ""
         if (_FAMILY + style) not in self._pdf.fonts:
             self._pdf.add_font(_FAMILY, style, FILES[piece.bold])
+        text = piece.text.replace(HAIR, "")
         self._pdf.set_stretching(100)
+        self._pdf.set_char_spacing(0)
         self._pdf.set_font(_FAMILY, style, px * self._scale)
-        natural = self._pdf.get_string_width(piece.text)
-        if natural > 0 and piece.width > 0:  # letters on a screen sit on whole pixels, here they do not
-            self._pdf.set_stretching(100 * piece.width * self._scale / natural)
+        natural, wanted = self._pdf.get_string_width(text), piece.width * self._scale
+        if piece.spaced and len(text) > 1:
+            self._pdf.set_char_spacing((wanted - natural) / (len(text) - 1))
+        elif natural > 0 and wanted > 0:  # letters on a screen sit on whole pixels, here they do not
+            self._pdf.set_stretching(100 * wanted / natural)
         self._pdf.set_text_color(*ink)
-        self._pdf.text(x * self._scale, baseline * self._scale, piece.text)
+        self._pdf.text(x * self._scale, baseline * self._scale, text)
 
     def upright(self, block: Block, x: int, y: int, ink: Colour, align: Align = "centre") -> None:
         across = {"left": 0.0, "centre": block.width / 2, "right": float(block.width)}[align]

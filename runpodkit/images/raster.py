@@ -49,12 +49,11 @@ class Raster(Canvas):
         self.image.paste(image, (x, y))
 
     def hatch(self, x: int, y: int, width: int, height: int, step: int, paper: Colour, ink: Colour) -> None:
-        place = Image.new("RGB", (width, height), paper)
         tile = _diagonals(step, paper, ink)
         for top in range(0, height, tile.height):
             for left in range(0, width, tile.width):
-                place.paste(tile, (left, top))
-        self.image.paste(place, (x, y))
+                part = tile.crop((0, 0, min(tile.width, width - left), min(tile.height, height - top)))
+                self.image.paste(part, (x + left, y + top))
 
     def pill(self, x: int, y: int, width: int, height: int, fill: Colour, edge: Colour) -> None:
         fine = Image.new("RGB", (width * 4, height * 4), WHITE)  # drawn fourfold and reduced: round ends

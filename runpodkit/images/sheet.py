@@ -24,6 +24,8 @@ from runpodkit.images.typeface import font
 
 Labels = tuple[str, ...]
 
+LONGEST_TEXT = 20_000
+"""Characters; nobody reads as many in a picture, and laying them out takes long."""
 RULE: Colour = (188, 190, 195)
 EDGE: Colour = (226, 227, 230)
 HATCH: Colour = (219, 221, 226)
@@ -66,6 +68,9 @@ class Sheet:
     """A grid laid out: its `size` is known before anything is drawn.
 
     `widths` and `heights` are those of the columns' and rows' places, without notes.
+
+    Raises:
+        ValueError: a label, note or title of over 20,000 characters.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Sheet:
         notes: Mapping[tuple[Labels, Labels], str],
         style: Style = Style(),
     ) -> None:
+        _check_lengths([*vars(words).values(), *notes.values(), *(text for key in (*rows, *cols) for text in key)])
         self._rows, self._cols, self.style = rows, cols, style
         self.words = words if style.legend else Words(badge=words.badge)
         self._notes = notes if style.legend else {}
@@ -107,6 +113,14 @@ class Sheet:
         """The least width that cuts nothing; a sheet of fixed width must not be narrower."""
         words = max(self._headline.badge_width, round(font(self.px).getlength("MM")))
         return max(self._right, self._margin + words) + self._margin
+
+    @property
+    def row_spans(self) -> list[tuple[int, int]]:
+        """Where each row begins and ends, its notes included."""
+        return [
+            (self._top + start, self._top + start + height)
+            for start, height in zip(self._starts_y, self._heights, strict=True)
+        ]
 
     def draw(self, pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem]) -> Image.Image:
         """The sheet with these pictures in their places, as pixels."""
@@ -360,6 +374,14 @@ class Sheet:
     def _least_px(self, on_screen: int, width: int) -> int:
         """The smallest type in a cell: as small as print allows, unless the cell is too narrow for a word in that."""
         return max(on_screen, min(self.style.least_px, width // 5))
+
+
+def _check_lengths(texts: Sequence[str]) -> None:
+    longest = max(texts, key=len)
+    if len(longest) > LONGEST_TEXT:
+        raise ValueError(
+            f"{longest[:40]!r}… is {len(longest):,} characters long: a label, note or title has at most {LONGEST_TEXT:,}"
+        )
 
 
 def _starts(labels: Sequence[Labels], sizes: Sequence[int], gap: int, nesting: int) -> list[int]:

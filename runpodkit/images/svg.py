@@ -101,7 +101,8 @@ class Svg(Canvas):
         heavy = ' font-weight="bold"' if piece.bold else ""
         # the viewer orders and joins right-to-left text by itself, and "end" is then its left end
         way = ' direction="rtl" unicode-bidi="embed" text-anchor="end"' if piece.rtl else ""
-        width = f' textLength="{_number(piece.width)}" lengthAdjust="spacingAndGlyphs"' if piece.width > 0 else ""
+        adjust = "spacing" if piece.spaced else "spacingAndGlyphs"
+        width = f' textLength="{_number(piece.width)}" lengthAdjust="{adjust}"' if piece.width > 0 else ""
         return (
             f'<text x="{_number(x)}" y="{baseline}" font-size="{px}"{heavy}{way}{width} {_ink(ink)}>'
             f"{_text(piece.source)}</text>"

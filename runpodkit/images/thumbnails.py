@@ -38,17 +38,22 @@ def thumbnail(data: bytes, px: int) -> bytes:
     return out.getvalue()
 
 
-def shrink(data: bytes, box: tuple[int, int], *, enlarge: bool = True) -> Image.Image:
+def shrink(data: bytes, box: tuple[int, int], *, enlarge: bool = True, quick: bool = False) -> Image.Image:
     """The picture as RGB, as large as fits into `box` (width, height in pixels).
+
+    Args:
+        enlarge: Whether a smaller picture is made larger.
+        quick: By averages first, down to just above the size: half the time, as sharp to the eye.
 
     Raises:
         OutputError: no picture, one beyond the bounds of `outputs`, or one that cannot be decoded.
     """
     whole = size_of(data)
-    return pieces(data, [((0.0, 0.0, float(whole[0]), float(whole[1])), fitted(whole, box, enlarge=enlarge))])[0]
+    wanted = (0.0, 0.0, float(whole[0]), float(whole[1])), fitted(whole, box, enlarge=enlarge)
+    return pieces(data, [wanted], gap=1.0 if quick else _GAP)[0]
 
 
-def pieces(data: bytes, wanted: Sequence[tuple[Box, tuple[int, int]]]) -> list[Image.Image]:
+def pieces(data: bytes, wanted: Sequence[tuple[Box, tuple[int, int]]], gap: float = _GAP) -> list[Image.Image]:
     """Parts of a picture as RGB, each a box of its pixels at a size; the picture is decoded once.
 
     Raises:
@@ -57,15 +62,12 @@ def pieces(data: bytes, wanted: Sequence[tuple[Box, tuple[int, int]]]) -> list[I
     seen = outputs.inspect(data)
     image = containers.open_picture(data, seen.format)
     scale = max(size[side] / (box[side + 2] - box[side]) for box, size in wanted for side in (0, 1))
-    image.draft("RGB", (round(seen.width * scale * _GAP), round(seen.height * scale * _GAP)))
+    image.draft("RGB", (round(seen.width * scale * gap), round(seen.height * scale * gap)))
     with _ONE_AT_A_TIME if seen.width * seen.height > _BIG_PIXELS else contextlib.nullcontext():
         containers.decode(image, seen.format)
         across, down = image.width / seen.width, image.height / seen.height
-        boxes = [
-            (x * across, y * down, min(image.width, right * across), min(image.height, bottom * down))
-            for (x, y, right, bottom), _ in wanted
-        ]
-        return [scaled(image, size, box) for box, (_, size) in zip(boxes, wanted, strict=True)]
+        boxes = [(x * across, y * down, right * across, bottom * down) for (x, y, right, bottom), _ in wanted]
+        return [scaled(image, size, box, gap) for box, (_, size) in zip(boxes, wanted, strict=True)]
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -75,7 +77,7 @@ def encoded(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None) -> Image.Image:
+def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None, gap: float = _GAP) -> Image.Image:
     """A decoded picture, or a part of it, as RGB on white, at exactly `size` pixels."""
     if image.mode.startswith("I"):
         image = image.point(lambda value: value / 256).convert("L")  # 16 bits of grey
@@ -83,10 +85,10 @@ def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None) ->
         image = image.convert("RGBA")
     elif image.mode not in ("L", "RGB", "RGBA"):
         image = image.convert("RGB")
-    if box is not None and _is_whole(box, image.size):
-        box = None
-    if image.size != size or box:
-        image = image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=_GAP)
+    if box is not None and (part := _whole_pixels(box, image.size)) != (0, 0, *image.size):
+        image = image.crop(part)  # first, or the filter would take in what lies beside the part
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=gap)
     if image.mode == "RGBA":
         flat = Image.new("RGB", image.size, "white")
         flat.paste(image, mask=image.getchannel("A"))
@@ -94,8 +96,10 @@ def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None) ->
     return image.convert("RGB")
 
 
-def _is_whole(box: Box, size: tuple[int, int]) -> bool:
-    return box[:2] == (0, 0) and (round(box[2], 3), round(box[3], 3)) == size
+def _whole_pixels(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The pixels of a picture that a box means, at least one each way."""
+    left, top = min(round(box[0]), size[0] - 1), min(round(box[1]), size[1] - 1)
+    return left, top, min(size[0], max(left + 1, round(box[2]))), min(size[1], max(top + 1, round(box[3])))
 
 
 def fitted(size: tuple[int, int], box: tuple[int, int], *, enlarge: bool = True) -> tuple[int, int]:

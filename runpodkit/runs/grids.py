@@ -50,7 +50,11 @@ def grid(
     inset: Sequence[float] | None = None,
     baseline: Any = None,
     store: Results | Store | None = None,
-    **sheet: Any,
+    legend: bool = True,
+    gap_px: int | None = None,
+    padding_px: int | None = None,
+    width_mm: float | None = None,
+    dpi: float | None = None,
 ) -> Grid:
     """Many pictures as one, under labels: of a run, of several, of some records, of a table's rows, of files.
 
@@ -74,11 +78,13 @@ def grid(
             from the one that has this value and all else alike, four times as strong, and under it the mean
             absolute difference of their pixels, in [0, 1].
         store: Where the pictures of records or rows lie: their run, or a store.
-        **sheet: How the sheet looks; see `runpodkit.images.grids.grid`.
+        legend: False leaves out all words but the badge of a simulation.
+        gap_px, padding_px: Between the pictures, and around everything.
+        width_mm, dpi: For print: the whole figure's width, and its pixels an inch (300); instead of `cell_px`.
 
     Returns:
-        `.image` is a Pillow image; `.pages` has a grid per page; `.save("fig.png")` writes one file, of pages
-        `.save("fig.gif")` an animation and `.save_pages("fig.png")` a file for each.
+        `.image` is a Pillow image; `.pages` has a grid per page; `.save("fig.png")` writes one file (.pdf and .svg with
+        text as text), of pages `.save("fig.gif")` an animation and `.save_pages("fig.png")` a file for each.
 
     Raises:
         ValueError: nothing to draw, a name or value that is not known, a region outside of all pictures, or more
@@ -100,7 +106,11 @@ def grid(
         crop=crop,
         inset=inset,
         baseline=baseline,
-        **sheet,
+        legend=legend,
+        gap_px=gap_px,
+        padding_px=padding_px,
+        width_mm=width_mm,
+        dpi=dpi,
     )
 
 
@@ -147,7 +157,12 @@ def draw(
     crop: Sequence[float] | None = None,
     **sheet: Any,
 ) -> Grid:
-    """The grid of some items; see `grid`.  `quiet` shows no bar."""
+    """The grid of some items; see `grid`.
+
+    Args:
+        quiet: Show no bar.
+        **sheet: How it looks; goes to `images.grids.grid`.
+    """
     plan = lay_out(
         source,
         rows=rows,

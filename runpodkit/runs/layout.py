@@ -336,9 +336,10 @@ def _flow(
 
 def line_length(count: int, aspect: float) -> int:
     """Cells in a line such that the whole is about as wide as high and the last line is as full as may be."""
-    even = max(1, round(math.sqrt(count * aspect)))
-    lengths = [length for length in range(even - 1, even + 3) if 1 < length <= count] or [max(1, count)]
-    return min(lengths, key=lambda length: (-count % length, abs(length - even), -length))
+    even = max(1.0, math.sqrt(count * aspect))
+    lowest, highest = math.ceil(even / 1.5), math.floor(max(even * 1.5, even + 1.5))
+    lengths = [length for length in range(lowest, highest + 1) if 1 < length <= count] or [max(1, count)]
+    return min(lengths, key=lambda length: (-count % length, round(abs(math.log(length / even)), 6), -length))
 
 
 def _place(row: Labels, col: Labels) -> Place:

@@ -241,6 +241,35 @@ class Results(ABC):
 
         return grid(self, rows, cols, pages, **look)
 
+    def contact_sheet(
+        self,
+        path: str | Path,
+        *,
+        columns: int = 6,
+        under: str | Sequence[str] = (),
+        page: str = "A4",
+        dpi: float = 200.0,
+    ) -> list[Path]:
+        """Every picture in the order of its trial, with its number and axis values under it, on pages of paper.
+
+        Args:
+            path: A .pdf has all pages; a .png is one, and where there are more each is a file: `sheet-1.png`, ….
+            columns: Pictures side by side, at least 8 mm wide each.
+            under: Fields written under each picture besides, e.g. `["execution_time_s", "cost_usd"]`.
+            page: "A4" or "letter".
+            dpi: Pixels an inch of the pictures, and of a .png.
+
+        Returns:
+            The files written.
+
+        Raises:
+            ValueError: another suffix or page, an unknown field, too many columns, or no trial.
+            ConfigError: a .pdf, and fpdf2 is not installed.
+        """
+        from runpodkit.runs.exports.contact import export_contact_sheet
+
+        return export_contact_sheet(self, Path(path), columns=columns, under=under, page=page, dpi=dpi)
+
     def compare(self, axis: str, baseline: Any = None) -> Comparison:
         """What an axis changes: pairs of trials that are equal in everything else, against `baseline`.
 
