@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runpodkit.errors import StoreError
 from runpodkit.params import ImageParams
+from runpodkit.runs.oddities import of_picture
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import ImageFile, TrialState
 from runpodkit.storage import Store
@@ -29,8 +30,6 @@ RUN, IMAGE, FILE = "run", "image", "file"
 """Names by which an item may be placed beside parameters: its run, its number among the pictures of one job, its file."""
 THUMBS = "thumbs"
 """Where small versions lie in a store: `thumbs/<width in pixels>/<what tells the picture>.jpg`."""
-NO_ODDITY = frozenset({"cost from worker", "tried again", "retried", "job forgotten"})
-"""Flags that tell how a picture came, not that something is odd about it."""
 _OPEN = frozenset({TrialState.PLANNED, TrialState.WAITING, TrialState.RESERVED, TrialState.SUBMITTED})
 """A picture that may still come is missing, not failed."""
 _PARAMETERS = tuple(name for name in ImageParams.model_fields if name not in ("extra", "timeout", "input_image"))
@@ -215,7 +214,7 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
                 read=partial(store.get, str(key)) if key else None,
                 problem=None if problem is None else str(problem),
                 size=(file.width, file.height) if file else None,
-                flags=tuple(flag for flag in flags if flag not in NO_ODDITY),
+                flags=of_picture(flags),
                 thumbs=_thumbs(store, file),
                 origin=row,
                 keys=tuple(each for each in (trial, key, index) if isinstance(each, Hashable)),
@@ -275,7 +274,7 @@ def _item(
         read=partial(read, file.key) if file else None,
         problem=None if file or record.state in _OPEN else record.reason or str(record.state),
         size=(file.width, file.height) if file else None,
-        flags=tuple(flag for flag in record.flags if flag not in NO_ODDITY) if file else (),
+        flags=of_picture(record.flags) if file else (),
         thumbs=_thumbs(store, file),
         origin=record,
         keys=(record.trial, *([file.key] if file else [])),

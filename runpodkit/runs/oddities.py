@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
+_HOW_IT_CAME = frozenset({"tried again", "retried", "job forgotten"})
+
+
 def odd(flags: Iterable[str]) -> list[str]:
     """The flags of a trial that a person should see."""
     return [flag for flag in flags if flag != "cost from worker"]
+
+
+def of_picture(flags: Iterable[str]) -> tuple[str, ...]:
+    """Those of them that speak of the picture, not of how it came."""
+    return tuple(flag for flag in odd(flags) if flag not in _HOW_IT_CAME)
 
 
 def of_trial(images: Sequence[ImageFile], seed: int | None, params: ImageParams, dialect: Dialect) -> list[str]:

@@ -19,8 +19,8 @@ from runpodkit.endpoint.dialects import Dialect
 from runpodkit.errors import StoreError
 from runpodkit.params import ImageParams, explain
 from runpodkit.prompts import PRESETS, enhance
-from runpodkit.runs.oddities import of_trial
 from runpodkit.reprs import cut
+from runpodkit.runs.oddities import of_trial
 from runpodkit.runs.rows import ImageFile, Row, RunHead, RunState, TrialState
 from runpodkit.storage import Store
 from runpodkit.storage.many import get_all

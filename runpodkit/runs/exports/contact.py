@@ -55,6 +55,19 @@ def export_contact_sheet(
         return _images(sheet, path, run.name, about, advance)
 
 
+def write_contact(
+    results: Results,
+    path: Path,
+    *,
+    columns: int = 6,
+    under: str | Sequence[str] = (),
+    page: str = "A4",
+    dpi: float = 200.0,
+) -> Path:
+    """As a format among others; gives the first file."""
+    return export_contact_sheet(results, path, columns=columns, under=under, page=page, dpi=dpi)[0]
+
+
 def check_fields(fields: Sequence[str], records: Sequence[Record]) -> None:
     """Raises ValueError for a name that is no field of a record, no parameter and no axis."""
     known = {field.name for field in dataclasses.fields(Record)} | set(ImageParams.model_fields)

@@ -34,6 +34,7 @@ FORMATS: Mapping[str, Format] = {
     "jsonl": Format(f"{_EXPORTS}.files:write_jsonl", (".jsonl", ".ndjson")),
     "imagefolder": Format(f"{_EXPORTS}.imagefolder:write_imagefolder"),
     "html": Format(f"{_EXPORTS}.page:write_page", (".html", ".htm")),
+    "contact": Format(f"{_EXPORTS}.contact:write_contact", (".pdf",)),
     "zip": Format(f"{_EXPORTS}.frozen:write_frozen", (".zip",)),
 }
 
