@@ -20,6 +20,7 @@ RunpodkitError
 ├── LedgerError              Redis cannot be read or written
 ├── StackError               a stand-in cannot be started     .part, .cure
 └── StoreError               an artifact cannot be read or written
+    └── NoSuchKeyError       the store answered, and has no such key
 
 Arguments are plain values, so every error survives pickle and Celery's JSON.
 Python's own errors stay for a caller's mistakes (`ValueError`, `TypeError`), and
@@ -171,3 +172,7 @@ class StackError(RunpodkitError):
 
 class StoreError(RunpodkitError):
     """An artifact cannot be read or written."""
+
+
+class NoSuchKeyError(StoreError):
+    """The store answered, and has no such key."""

@@ -42,6 +42,7 @@ from runpodkit.runs.joint import LeftOut, described, left_out_of, parts_of
 from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import STAND_IN_GPU, Estimate, estimate, summed, usd_per_s
+from runpodkit.runs.opening import open_place
 from runpodkit.runs.picture import Picture
 from runpodkit.runs.plans import check_name, difference, extension, left_out, refuse
 from runpodkit.runs.policies import RunPolicy, shared_policy
@@ -53,7 +54,6 @@ from runpodkit.runs.watch import in_notebook
 from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings
 from runpodkit.simulator import MODEL_VERSION, SAMPLERS, SCHEDULERS
 from runpodkit.storage import Store, open_store
-from runpodkit.storage.local import LocalStore
 from runpodkit.sweeps.sweep import Sweep, Trial, sweep
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class Kit:
             usd_per_day=settings.usd_per_day,
             clock=steady_clock(),
             sleep=asyncio.sleep,
+            ai_mark=settings.ai_mark,
         )
         self.engine = Engine(tools, store_name)
         self._store_name = store_name
@@ -717,21 +718,19 @@ def _load_forms() -> None:
 
 
 def open_run(where: str | Path) -> Run:
-    """A run by its name in the configured store and ledger, or read-only from the folder that holds it.
+    """A run by its name, as it stands, or one that lies elsewhere, to be read: then nothing is started or asked for.
 
     Args:
-        where: A run's name, or a folder `…/runs/<name>`.
+        where: A run's name; or a folder `…/runs/<name>`, an address `s3://<bucket>/…/runs/<name>`, or a `.zip` by
+            `run.freeze`.
 
     Raises:
-        StoreError: there is no such run.
+        StoreError: there is no such run, or it cannot be read; the message says what is there.
+        ConfigError: a bucket is meant, and no keys for it are set.
+        ValueError: neither a run's name nor such a place.
     """
-    folder = Path(where).expanduser()
-    if (folder / "run.json").is_file():
-        folder = folder.absolute()
-        store = LocalStore(folder.parent.parent)
-        head, state = read_head(store, folder.name)
-        return opened(head, store, state=state)
-    return connect(quiet=True).open_run(str(where))
+    run = open_place(where)
+    return connect(quiet=True).open_run(str(where)) if run is None else run
 
 
 async def generate_image_async(

@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     endpoints: Path | None = Field(None, alias="RUNPODKIT_ENDPOINTS", description="Another `endpoints.toml`.")
     usd_per_day: float | None = Field(None, gt=0, alias="RUNPODKIT_USD_PER_DAY")
     confirm_usd: float = Field(5.0, ge=0, alias="RUNPODKIT_CONFIRM_USD")
+    ai_mark: bool = Field(True, alias="RUNPODKIT_AI_MARK", description="Mark pictures as made by a trained model.")
     env_file: Path | None = Field(None, alias="RUNPODKIT_ENV_FILE", description="The `.env` that was read.")
     _key_came_with_url: bool = PrivateAttr(False)
 
@@ -164,6 +165,19 @@ class Settings(BaseSettings):
             normal_url(settings.runpod_url)
         _s3_is_whole(settings)
         return settings
+
+    @classmethod
+    def for_bucket(cls, bucket: str, start: Path | None = None) -> Settings:
+        """The settings with another bucket, or with one where only keys are set.
+
+        Raises:
+            ConfigError: as of `load`; also if no keys are set.
+        """
+        env_file = find_env_file(start or Path.cwd())
+        named = {name for name in _names() if os.environ.get(name) or _source(name, {}, env_file) == ".env"}
+        spelled = ("YANDEX_BUCKET_NAME", "S3_BUCKET_NAME", "YANDEX_ACCESS_KEY", "S3_ACCESS_KEY")
+        spelling = next((name for name in spelled if name in named), "S3_").partition("_")[0]
+        return cls.load(start, **{f"{spelling}_BUCKET_NAME": bucket})
 
     def address(self, target: str | None = None) -> EndpointAddress | None:
         """The endpoint that `target` (URL or id; default: RUNPOD_URL) means; None: nothing is configured.

@@ -34,7 +34,8 @@ EXAMPLES = [
     errors.RunConflictError("pier", "steps [5] here, [6] there"),
     errors.LedgerError("Redis is full"),
     errors.StackError("Redis", "port taken", "Set REDIS_URL"),
-    errors.StoreError("no such key: images/x.png"),
+    errors.StoreError("the bucket does not exist"),
+    errors.NoSuchKeyError("no such key: images/x.png"),
 ]
 
 

@@ -167,6 +167,18 @@ def test_an_empty_value_counts_as_not_set(monkeypatch, tmp_path):
     assert settings.address() is None
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"), [("0", False), ("off", False), ("false", False), ("1", True), ("", True)]
+)
+def test_the_mark_of_ai_made_pictures_is_on_unless_it_is_switched_off(monkeypatch, written, meant):
+    assert Settings.load().ai_mark is True
+    monkeypatch.setenv("RUNPODKIT_AI_MARK", written)
+    assert Settings.load().ai_mark is meant
+    monkeypatch.setenv("RUNPODKIT_AI_MARK", "perhaps")
+    with pytest.raises(ConfigError, match="RUNPODKIT_AI_MARK: Input should be a valid boolean"):
+        Settings.load()
+
+
 def test_names_are_exact(monkeypatch):
     monkeypatch.setenv("runpod_api_key", KEY)
 
@@ -547,3 +559,33 @@ def test_nothing_is_stored_of_what_cannot_be_meant(tmp_path: Path, key: str, url
     with pytest.raises(ConfigError, match=said):
         store_login(tmp_path / "home", key, url)
     assert not (tmp_path / "home" / "login.env").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "endpoint"),
+    [
+        ({"S3_BUCKET_NAME": "own"}, None),
+        ({"YANDEX_BUCKET_NAME": "own"}, "https://storage.yandexcloud.net"),
+        ({"S3_ENDPOINT_URL": "https://minio.example.org"}, "https://minio.example.org"),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("spelling", ["YANDEX", "S3"])
+@pytest.mark.parametrize("in_file", [False, True])
+def test_another_bucket_is_where_the_configured_one_is_or_its_keys_say(
+    tmp_path: Path, monkeypatch, given: dict[str, str], endpoint: str | None, spelling: str, in_file: bool
+) -> None:
+    given = {**given, f"{spelling}_ACCESS_KEY": "hush-access-123456", f"{spelling}_SECRET_KEY": SECRET}
+    if in_file:
+        (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+        (tmp_path / ".env").chmod(0o600)
+    else:
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+
+    settings = Settings.for_bucket("theirs", tmp_path)
+
+    bucket_is_named = "S3_BUCKET_NAME" in given or "S3_ENDPOINT_URL" in given
+    at_yandex = "https://storage.yandexcloud.net" if spelling == "YANDEX" and not bucket_is_named else endpoint
+    assert (settings.s3_bucket_name, settings.s3_endpoint) == ("theirs", at_yandex)
+    assert settings.s3_secret_key.get_secret_value() == SECRET

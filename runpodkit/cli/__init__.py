@@ -5,6 +5,6 @@ a traceback means a bug of ours.  `--help` lists commands in the order of these 
 """
 
 from runpodkit.cli.shell import main  # isort: skip
-from runpodkit.cli import sweeps, runs, exports, results, dialects, machine  # isort: skip
+from runpodkit.cli import sweeps, runs, results, grids, pictures, dialects, machine  # isort: skip
 
-__all__ = ["dialects", "exports", "machine", "main", "results", "runs", "sweeps"]
+__all__ = ["dialects", "grids", "machine", "main", "pictures", "results", "runs", "sweeps"]

@@ -70,3 +70,8 @@ def watch(run: Run) -> None:
     except KeyboardInterrupt:
         click.echo(f"  watch it again: runpodkit show {run.name}      end it: runpodkit cancel {run.name}", err=True)
         sys.exit(INTERRUPTED)
+
+
+def names_in(text: str | None) -> list[str] | None:
+    """Names separated by commas, as options take them."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

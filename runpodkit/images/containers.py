@@ -1,9 +1,9 @@
 """The containers pictures come in, read byte by byte: which format, which size, whether whole.
 
 Trusts no name and no declared type, only the bytes.  Sizes are read before anything is
-allocated for pixels; the chunks of a PNG and the segments of a JPEG are walked without
-touching what they hold.  Decoding is Pillow's, through `open_picture`, which is told the
-format and has nothing to guess.
+allocated for pixels; the chunks of a PNG or WebP and the segments of a JPEG are walked
+without touching what they hold.  Decoding is Pillow's, through `open_picture`, which is told
+the format and has nothing to guess.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
 
 
 class Part(NamedTuple):
-    """A PNG chunk or JPEG segment: its kind, and where it starts, holds its payload, and ends."""
+    """A chunk or segment: its kind, and where it starts, holds its payload, and ends."""
 
     kind: bytes
     start: int
@@ -194,6 +194,32 @@ def jpeg_segments(data: bytes) -> Iterator[Part]:
 def jpeg_segment(marker: int, body: bytes) -> bytes:
     """One JPEG segment; `body` holds at most 65,533 bytes."""
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def webp_chunks(data: bytes) -> Iterator[Part]:
+    """The chunks of a WebP within its RIFF; raises ValueError where one or the file ends too early."""
+    riff_end = 8 + int.from_bytes(data[4:8], "little")
+    if riff_end > len(data):
+        raise ValueError("cut short")
+    at = 12
+    for _ in range(MAX_PARTS):
+        if at >= riff_end:
+            return
+        if at + 8 > riff_end:
+            raise ValueError("cut short")
+        kind, length = struct.unpack_from("<4sI", data, at)
+        body_end = at + 8 + length
+        if body_end > riff_end:
+            raise ValueError("cut short")
+        end = min(body_end + length % 2, riff_end)  # the last chunk's padding is missing where a writer forgot it
+        yield Part(kind, at, at + 8, body_end, end)
+        at = end
+    raise ValueError("too many chunks")
+
+
+def webp_chunk(kind: bytes, body: bytes) -> bytes:
+    """One WebP chunk, length and padding included."""
+    return struct.pack("<4sI", kind, len(body)) + body + b"\0" * (len(body) % 2)
 
 
 def _png_size(data: bytes) -> tuple[int, int]:

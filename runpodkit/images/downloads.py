@@ -30,7 +30,8 @@ _CHUNK = 256 * 1024
 _HEADERS = {"User-Agent": "runpodkit", "Accept": "image/*", "Accept-Encoding": "identity"}
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
-_PRINTABLE = re.compile(r"[!-~]{1,16000}")
+_LINK_CHARS = 16_000
+_PRINTABLE = re.compile(r"[!-~]+")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -141,6 +142,8 @@ class _Resolver(aiohttp.ThreadedResolver):
 
 
 def _checked(text: str, base: URL | None = None) -> URL:
+    if len(text) > _LINK_CHARS:
+        raise OutputError(f"the output's link has {len(text):,} characters, over {_LINK_CHARS:,}")
     try:
         # printable ASCII goes out as it came, since a signature may cover it; the rest is quoted
         link = URL(text, encoded=_PRINTABLE.fullmatch(text) is not None)

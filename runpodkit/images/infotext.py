@@ -3,7 +3,7 @@
 Prompt, then `Negative prompt: …`, then one line of `Key: value` settings, as A1111 and Forge
 write it and Civitai, SD.Next and prompt readers expect it: `Steps` first, values with a comma,
 colon or line break as JSON strings.  It knows no container and loses what the form has no word
-for; the full record is `metadata`'s own JSON.
+for; the full record is `record`'s JSON.
 """
 
 from __future__ import annotations
@@ -13,16 +13,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from runpodkit.images import sampler_names
 from runpodkit.params import ImageParams
 
 _SETTING = re.compile(r'\s*(\w[\w \-/]{1,80}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 MAX_SETTINGS = 100_000
 """Characters of the settings line that are looked at."""
+_CANDIDATES = 3
+"""Lines that may be the settings, counted from the end."""
+_STEPS = "Steps:"
 SIGNATURE = "Version: runpodkit"
 """What a text of ours ends with."""
 _NEGATIVE = "Negative prompt:"
 _WORKERS_OWN = "Euler A"
 """The scheduler that means "the worker's own": there is no schedule type to write for it."""
+
+_HEADING = re.compile(rf"{_NEGATIVE}|^{_STEPS}", re.MULTILINE)
 
 _SAYS = {
     "Steps": "steps",
@@ -71,8 +77,13 @@ def write_infotext(params: ImageParams, prompt: str, negative_prompt: str, info:
         for key, value in settings.items()
         if value is not None and _SAYS.get(key) not in untrue
     ]
-    negative = f"{_NEGATIVE} {negative_prompt}\n" if negative_prompt else ""
-    return f"{prompt}\n{negative}{', '.join([*items, SIGNATURE])}"
+    negative = f"{_NEGATIVE} {_unmistakable(negative_prompt)}\n" if negative_prompt else ""
+    return f"{_unmistakable(prompt)}\n{negative}{', '.join([*items, SIGNATURE])}"
+
+
+def _unmistakable(words: str) -> str:
+    """A prompt in which no reader finds a heading: those are told by their capitals, which text encoders drop."""
+    return _HEADING.sub(lambda found: found[0].lower(), words)
 
 
 def read_infotext(text: str) -> ImageParams:
@@ -84,21 +95,45 @@ def read_infotext(text: str) -> ImageParams:
     Raises:
         ValueError: there is no prompt in it, or a value lies outside the bounds of its field.
     """
+    return ImageParams(**fields_of(text))
+
+
+def fields_of(text: str) -> dict[str, Any]:
+    """The same before it is checked: a value is as the text has it."""
     prompt, negative, settings = _split(text)
     fields: dict[str, Any] = {"user_prompt": prompt, "negative_prompt": negative, "use_enhanced_prompts": False}
     for key, field in _FIELDS.items():
         if key in settings:
             fields[field] = settings[key]
-    if match := re.fullmatch(r"(\d+)x(\d+)", settings.get("size", "")):
+    if match := re.fullmatch(r"(\d{1,9})x(\d{1,9})", settings.get("size", "")):
         fields["width"], fields["height"] = int(match[1]), int(match[2])
-    if schedule := settings.get("schedule type"):
+    if distilled := settings.get("distilled cfg scale"):  # Forge: what a distilled model is guided by, beside a 1
+        fields["cfg_scale"] = distilled
+    if any(key.startswith("hires ") for key in settings):  # the strength of a second pass, not of an edit
+        fields.pop("strength", None)
+    if "sampler_name" in fields:
+        fields["sampler_name"], schedule = sampler_names.ours(fields["sampler_name"])
+        if schedule:
+            fields["scheduler"] = schedule
+    if schedule := settings.get("schedule type", settings.get("scheduler")):
         fields["scheduler"] = _FROM_SCHEDULE.get(schedule.lower(), schedule)
-    elif sampler := fields.get("sampler_name"):
-        # before there were schedule types, the name carried one: "DPM++ 2M Karras"
-        for ending in ("Karras", "Exponential"):
-            if sampler.endswith(f" {ending}"):
-                fields["sampler_name"], fields["scheduler"] = sampler.removesuffix(f" {ending}"), ending.lower()
-    return ImageParams(**fields)
+    return fields
+
+
+def holds_settings(comment: str) -> bool:
+    """Whether a comment, which may say anything, is such a text or the JSON that other tools put in its place."""
+    return comment.lstrip().startswith("{") or bool(_split(comment)[2])
+
+
+def written_by(text: str) -> str:
+    """The tool that wrote such a text, as far as its settings tell; they all write as A1111 does."""
+    settings = _split(text)[2]
+    version = settings.get("version", "")
+    if "app" in settings:
+        return settings["app"][:60]
+    if version.startswith(("Fooocus", "ComfyUI", "runpodkit", "Easy Diffusion")):
+        return version.split()[0]
+    return "Forge" if re.match(r"f\d|forge|neo", version) else "A1111"
 
 
 _FIELDS = {
@@ -113,11 +148,15 @@ _FIELDS = {
 def _split(text: str) -> tuple[str, str, dict[str, str]]:
     lines = text.strip().split("\n")
     settings: dict[str, str] = {}
-    found = _SETTING.findall(lines[-1][:MAX_SETTINGS])
-    if len(found) >= 3:
-        lines.pop()
-        for key, value in found:
-            settings.setdefault(key.strip().lower(), _unquoted(value.strip()))
+    # the last line, or one that begins as settings do, where a tool wrote something behind it
+    starts = [at for at in range(len(lines) - 1, -1, -1) if lines[at].startswith(_STEPS)]
+    for at in dict.fromkeys([len(lines) - 1, *starts][:_CANDIDATES]):
+        found = _SETTING.findall(lines[at][:MAX_SETTINGS])
+        if len(found) >= 3:
+            del lines[at:]
+            for key, value in found:
+                settings.setdefault(key.strip().lower(), _unquoted(value.strip()))
+            break
     prompt: list[str] = []
     negative: list[str] = []
     into = prompt

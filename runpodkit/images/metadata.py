@@ -1,80 +1,113 @@
 """A picture's parameters inside the picture: put there without touching a pixel, and read back.
 
-Three texts: `parameters`, which other tools read; `runpodkit`, the full record as JSON; and the
-IPTC mark of AI-made media as XMP.  PNG takes them as text chunks after its header, JPEG as EXIF
-UserComment, an APP15 segment and XMP.  WebP, GIF and AVIF are left as they are for now.  So is a
-picture that carries a C2PA manifest, whose signature covers the bytes we would add to.
+Three texts go in: `parameters`, which other tools read; `runpodkit`, the full record as JSON; and
+the IPTC mark of AI-made media as XMP.  PNG takes them as text chunks, JPEG and WebP as EXIF, XMP
+and a segment or chunk of our own.  GIF and AVIF are left as they are, and so is a picture that
+carries a C2PA manifest, whose signature covers the bytes we would add to.
 
-Registered secrets are taken out of every text, links lose their query, and pictures inside the
-parameters (an edit's input) become their hash.
+Read back is what we wrote, else what another tool did.  This is the door: containers are known
+in `png_text`, `jpeg_text`, `webp_text` and `gif_text`, our JSON in `record`, others' in `foreign`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
-from PIL import Image
+from pydantic import ValidationError
 
 from runpodkit.errors import OutputError
-from runpodkit.images import containers, infotext
+from runpodkit.images import containers, exif, gif_text, infotext, jpeg_text, png_text, webp_text, xmp
+from runpodkit.images.foreign import read_foreign
+from runpodkit.images.inscribed import RECORD, Inscription
+from runpodkit.images.record import read_record, write_record
+from runpodkit.images.xmp import AI_EDITED, AI_MADE
 from runpodkit.logs import redact
-from runpodkit.params import ImageParams
+from runpodkit.params import ImageParams, explain
 
 if TYPE_CHECKING:
     from runpodkit.prompts import SentPrompt
 
-VERSION = 1
-"""Of the JSON under `runpodkit`; a reader refuses what is newer than it knows."""
-AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-"""Source: IPTC NewsCodes, Digital Source Type."""
+MAX_BYTES = 512 * 2**20
+"""Of a file that is read."""
 
-MAX_TEXT = 4 * 2**20
-"""Bytes of one text in a foreign picture; longer ones are not read."""
-_XMP_KEYWORD = "XML:com.adobe.xmp"
-_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
-_EXIF_PREFIX = b"Exif\0\0"
-_OUR_PREFIX = b"runpodkit\0"
-_SEGMENT = 65_000
-_USER_COMMENT, _EXIF_IFD, _SOFTWARE = 0x9286, 0x8769, 0x0131
-_SOFTWARE_NAME = b"runpodkit"
+_WRITERS: Mapping[str, Callable[[bytes, Inscription], bytes]] = {
+    "png": png_text.write,
+    "jpeg": jpeg_text.write,
+    "webp": webp_text.write,
+}
 
 
-def embed(data: bytes, params: ImageParams, sent: SentPrompt, info: Mapping[str, Any]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What a picture file says of itself."""
+
+    format: str
+    """png, jpeg, webp, gif or avif."""
+    width: int | None
+    """Pixels, as `height`; None where the file is cut short."""
+    height: int | None
+    tool: str | None = None
+    """What wrote the parameters; None: there are none that we can read."""
+    params: ImageParams | None = None
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Our fields as the picture has them, unchecked: for what lies outside our bounds."""
+    problem: str | None = None
+    """Why there are no `params`."""
+    sent: SentPrompt | None = None
+    """The words that went out, where our record has them."""
+    info: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What else our record knows: run, trial, model, job id, whether simulated."""
+    input_image_sha256: str | None = None
+    source_type: str | None = None
+    """The IPTC digital source type: `trainedAlgorithmicMedia` for what a model drew."""
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Every text in the file by its keyword, whoever wrote it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as values that JSON can hold; `params` as they are set."""
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
+        plain["params"] = self.params and self.params.model_dump(mode="json", exclude_unset=True)
+        plain["sent"] = self.sent and self.sent._asdict()
+        return plain
+
+
+def embed(
+    data: bytes, params: ImageParams, sent: SentPrompt, info: Mapping[str, Any], *, ai_mark: bool = True
+) -> bytes:
     """The same picture with its parameters inside; doing it twice leaves the second.
 
-    A `parameters` text or EXIF block that the worker wrote stays: it knows its model's hash.
+    A `parameters` text, EXIF comment or source type that the worker wrote stays: it knows its model's hash.
 
     Args:
-        data: A whole PNG or JPEG; any other picture is returned unchanged.
+        data: A whole PNG, JPEG or WebP; any other picture is returned unchanged.
         params: Resolved, with a real seed.
         sent: The words that went out.
         info: What else to remember (`model`, job id, times, cost …), values that JSON can hold.
+        ai_mark: Say in the picture that a trained model made it, or had a part in it where it is an edit.
+
+    Raises:
+        OutputError: the picture is cut short or broken.
     """
     form = containers.sniff(data)
-    if form not in ("png", "jpeg"):
+    if form is None or form not in _WRITERS:
         return data
-    record = {
-        "version": VERSION,
-        **_portable(params),
-        "sent": {"prompt": sent.prompt, "negative_prompt": sent.negative_prompt},
-        "info": dict(info),
-    }
-    ours = redact(json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str))
+    term = (AI_EDITED if params.input_image else AI_MADE) if ai_mark else None
     text = redact(infotext.write_infotext(params, sent.prompt, sent.negative_prompt, info))
+    inscription = Inscription(_encodable(text), _encodable(write_record(params, sent, info)), term)
     try:
-        return (_embed_png if form == "png" else _embed_jpeg)(data, _encodable(text), _encodable(ours))
+        return _WRITERS[form](data, inscription)
     except ValueError as exc:
         raise OutputError(f"the {form} is cut short or broken: no text can be put into it") from exc
 
 
 def read_metadata(source: Path | str | bytes) -> ImageParams:
-    """The parameters a picture was made with: from our own record, else from its `parameters` text.
+    """The parameters a picture was made with, by our own record or by what another tool wrote.
+
+    Others that are read: A1111, Forge, SD.Next, ComfyUI, InvokeAI, NovelAI, Fooocus, SwarmUI, Easy Diffusion
+    and Draw Things, in whatever container they write.  Where they say no size, it is the picture's.
 
     Args:
         source: A path, or the bytes of a picture.
@@ -83,237 +116,119 @@ def read_metadata(source: Path | str | bytes) -> ImageParams:
         ValueError: the picture carries no parameters, or ones outside the bounds of their fields.
         OutputError: it is not a picture we read.
     """
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    facts = read_facts(source)
+    if facts.params is None:
+        raise ValueError(facts.problem)
+    return facts.params
+
+
+def read_texts(source: Path | str | bytes) -> dict[str, str]:
+    """Every text in a picture by its keyword: PNG text chunks, EXIF, XMP, our own JSON.
+
+    An EXIF or GIF comment has the keyword `parameters`, as the same text has in a PNG.
+
+    Raises:
+        OutputError: it is not a picture we read.
+    """
+    data = _bytes(source)
+    return _texts(data, _form(data))
+
+
+def read_facts(source: Path | str | bytes) -> PictureFacts:
+    """Everything a picture says of itself; what keeps its parameters from being read is told, not raised.
+
+    Raises:
+        OutputError: it is not a picture we read.
+    """
+    data = _bytes(source)
+    form = _form(data)
+    texts = _texts(data, form)
+    width, height = _size(data, form)
+    facts: dict[str, Any] = {"format": form, "width": width, "height": height, "texts": texts}
+    facts["source_type"] = xmp.source_type(texts.get(xmp.KEYWORD, ""))
+    try:
+        if RECORD in texts:
+            record = read_record(texts[RECORD])
+            facts |= {"tool": "runpodkit", "values": record.values, "sent": record.sent, "info": record.info}
+            facts["input_image_sha256"] = record.input_image_sha256
+        elif found := _foreign(texts):
+            tool, values = found
+            facts |= {"tool": tool, "values": _with_size(values, width, height)}
+        else:
+            raise ValueError("the picture carries no parameters: it was saved without them, or a site removed them")
+        facts["params"] = ImageParams(**facts["values"])
+    except ValidationError as exc:
+        rest = "read_facts(…).values has them all" if len(facts["values"]) > 1 else "there is nothing else in it"
+        facts["problem"] = f"the picture's parameters lie outside our bounds: {explain(exc)}; {rest}"
+    except ValueError as exc:
+        facts["problem"] = str(exc)
+    return PictureFacts(**facts)
+
+
+def _foreign(texts: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
+    try:
+        return read_foreign(texts)
+    except ValueError as exc:
+        raise ValueError(f"the picture's parameters cannot be read: {exc}") from None
+
+
+def _size(data: bytes, form: str) -> tuple[int, int] | tuple[None, None]:
+    try:
+        return containers.header_size(data, form)
+    except OutputError:
+        return None, None
+
+
+def _with_size(values: dict[str, Any], width: int | None, height: int | None) -> dict[str, Any]:
+    """The values with the picture's own size where they say none, if our fields can hold it."""
+    if "width" in values or "height" in values or width is None or height is None:
+        return values
+    try:
+        ImageParams(user_prompt="x", width=width, height=height)
+    except ValidationError:
+        return values
+    return {**values, "width": width, "height": height}
+
+
+def _bytes(source: Path | str | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    path = Path(source).expanduser()
+    with path.open("rb") as file:
+        head = file.read(512)
+        if containers.sniff(head) is None:
+            raise OutputError(f"not a picture: {containers.describe(head)}")
+        data = head + file.read(MAX_BYTES)
+    if len(data) > MAX_BYTES:
+        raise OutputError(f"larger than {MAX_BYTES // 2**20} MiB: not read")
+    return data
+
+
+def _form(data: bytes) -> str:
     form = containers.sniff(data)
     if form is None:
         raise OutputError(f"not a picture: {containers.describe(data)}")
-    try:
-        texts = _texts(data, form)
-    except ValueError as exc:
-        raise OutputError(f"the {form} is cut short or broken") from exc
-    if "runpodkit" in texts:
-        return _from_record(texts["runpodkit"])
-    if "parameters" in texts:
-        return infotext.read_infotext(texts["parameters"])
-    raise ValueError("the picture carries no parameters: it was saved without them, or a site removed them")
-
-
-# PNG ---------------------------------------------------------------------------------------------
-
-
-def _embed_png(data: bytes, text: str, ours: str) -> bytes:
-    carried: dict[str, str] = {}
-    parts = list(containers.png_chunks(data))
-    if any(part.kind == b"caBX" for part in parts):
-        return data
-    for part in parts:
-        if keyword := _keyword(data, part):
-            carried[keyword] = _png_text(data, part)
-    replaced = {"runpodkit", _XMP_KEYWORD}
-    if carried.get("parameters", infotext.SIGNATURE).rstrip().endswith(infotext.SIGNATURE):
-        replaced.add("parameters")
-    kept = [(part.start, part.end) for part in parts[1:] if _keyword(data, part) not in replaced]
-    chunks = [_text_chunk("parameters", text)] if "parameters" in replaced else []
-    chunks += [_text_chunk("runpodkit", ours), _text_chunk(_XMP_KEYWORD, _marked(carried.get(_XMP_KEYWORD, "")), True)]
-    return b"".join([data[: parts[0].end], *chunks, *_slices(data, kept), data[parts[-1].end :]])
-
-
-def _text_chunk(keyword: str, text: str, international: bool = False) -> bytes:
-    """tEXt where Latin-1 can say it, since the oldest readers know only that; else iTXt."""
-    if not international:
-        try:
-            return containers.png_chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + text.encode("latin-1"))
-        except UnicodeEncodeError:
-            pass
-    return containers.png_chunk(b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode("utf-8"))
-
-
-def _keyword(data: bytes, part: containers.Part) -> str | None:
-    if part.kind not in (b"tEXt", b"zTXt", b"iTXt"):
-        return None
-    return data[part.body : min(part.body_end, part.body + 80)].split(b"\0", 1)[0].decode("latin-1")
-
-
-def _png_text(data: bytes, part: containers.Part) -> str:
-    """What a text chunk says; an empty text where it cannot be read or is beyond the bound."""
-    if part.body_end - part.body > MAX_TEXT:
-        return ""
-    _, _, body = data[part.body : part.body_end].partition(b"\0")
-    if part.kind == b"tEXt":
-        return body.decode("latin-1")
-    if part.kind == b"zTXt":
-        return _inflated(body[1:]).decode("latin-1")
-    compressed, rest = body[:1] == b"\1", body[2:]
-    text = rest.split(b"\0", 2)[-1]
-    return (_inflated(text) if compressed else text).decode("utf-8", "replace")
-
-
-def _inflated(body: bytes) -> bytes:
-    try:
-        inflater = zlib.decompressobj()
-        text = inflater.decompress(body, MAX_TEXT)
-    except zlib.error:
-        return b""
-    return b"" if inflater.unconsumed_tail else text
-
-
-# JPEG --------------------------------------------------------------------------------------------
-
-
-def _embed_jpeg(data: bytes, text: str, ours: str) -> bytes:
-    parts = list(containers.jpeg_segments(data))
-    bodies = [data[part.body : part.body_end] for part in parts]
-    if any(part.kind == b"\xeb" and b"jumb" in body[:64] for part, body in zip(parts, bodies, strict=True)):
-        return data
-    xmp, exif, kept = "", False, []
-    for part, body in zip(parts, bodies, strict=True):
-        if part.kind == b"\xef" and body.startswith(_OUR_PREFIX):
-            continue
-        if part.kind == b"\xe1" and body.startswith(_XMP_PREFIX):
-            xmp = body.removeprefix(_XMP_PREFIX).decode("utf-8", "replace")
-            continue
-        if part.kind == b"\xe1" and body.startswith(_EXIF_PREFIX):
-            if _SOFTWARE_NAME in body[:256]:
-                continue
-            exif = True
-        kept.append((part.start, part.end))
-    # JFIF wants to be first; EXIF readers look right behind it
-    first = 1 if parts[0].kind == b"\xe0" and parts[0].start == kept[0][0] else 0
-    segments = [] if exif else _exif_segments(text)
-    segments += _our_segments(ours.encode())
-    marked = _marked(xmp).encode()
-    if len(marked) <= _SEGMENT:
-        segments.append(containers.jpeg_segment(0xE1, _XMP_PREFIX + marked))
-    return b"".join(
-        [data[:2], *_slices(data, kept[:first]), *segments, *_slices(data, kept[first:]), data[parts[-1].end :]]
-    )
-
-
-def _exif_segments(text: str) -> list[bytes]:
-    """EXIF with the text as UserComment, UTF-16 big-endian under `UNICODE`, as other tools write and read it."""
-    exif = Image.Exif()
-    exif.endian = ">"
-    exif[_SOFTWARE] = _SOFTWARE_NAME.decode()
-    exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = b"UNICODE\0" + text.encode("utf-16-be")
-    block = exif.tobytes()
-    block = block if block.startswith(_EXIF_PREFIX) else _EXIF_PREFIX + block
-    return [containers.jpeg_segment(0xE1, block)] if len(block) <= _SEGMENT else []
-
-
-def _our_segments(record: bytes) -> list[bytes]:
-    """Our JSON in as many APP15 segments as it takes, each with its number and their count."""
-    pieces = [record[at : at + _SEGMENT] for at in range(0, len(record), _SEGMENT)]
-    if len(pieces) > 255:
-        return []
-    return [
-        containers.jpeg_segment(0xEF, _OUR_PREFIX + bytes([number, len(pieces)]) + piece)
-        for number, piece in enumerate(pieces, start=1)
-    ]
-
-
-# reading -----------------------------------------------------------------------------------------
+    return form
 
 
 def _texts(data: bytes, form: str) -> dict[str, str]:
-    """The texts we know how to use, by keyword."""
-    if form == "png":
-        parts = containers.png_chunks(data)
-        wanted = ((_keyword(data, part), part) for part in parts)
-        return {name: _png_text(data, part) for name, part in wanted if name in ("parameters", "runpodkit")}
-    texts: dict[str, str] = {}
-    if form == "jpeg":
-        pieces: dict[int, bytes] = {}
-        for part in containers.jpeg_segments(data):
-            body = data[part.body : part.body_end]
-            if part.kind == b"\xef" and body.startswith(_OUR_PREFIX) and len(body) > len(_OUR_PREFIX) + 2:
-                pieces[body[len(_OUR_PREFIX)]] = body[len(_OUR_PREFIX) + 2 :]
-        if pieces:
-            texts["runpodkit"] = b"".join(pieces[number] for number in sorted(pieces)).decode("utf-8", "replace")
-    if comment := _user_comment(data, form):
-        texts["parameters"] = comment
-    return texts
-
-
-def _user_comment(data: bytes, form: str) -> str:
+    readers = {"png": png_text.read, "jpeg": jpeg_text.read, "webp": webp_text.read, "gif": gif_text.read}
     try:
-        raw = containers.open_picture(data, form).getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
-    except Exception:  # foreign EXIF is broken in many ways, and then it says nothing
-        return ""
-    if not isinstance(raw, bytes) or len(raw) > MAX_TEXT:
-        return ""
-    code, body = raw[:8], raw[8:]
-    if code == b"UNICODE\0":
-        # the byte order is nobody's promise: in either, most high bytes are zero
-        little = body[1::2].count(0) > body[0::2].count(0)
-        return body.decode("utf-16-le" if little else "utf-16-be", "replace").strip("\0 ")
-    return body.decode("utf-8", "replace").strip("\0 ") if code in (b"ASCII\0\0\0", b"\0" * 8) else ""
+        return readers[form](data) if form in readers else _avif_texts(data)
+    except ValueError as exc:
+        raise OutputError(f"the {form} is cut short or broken") from exc
 
 
-def _from_record(text: str) -> ImageParams:
-    try:
-        record = json.loads(text)
-        version, values, marked = record["version"], dict(record["params"]), set(record["set"])
-    except (ValueError, TypeError, KeyError, RecursionError) as exc:
-        raise ValueError("the picture's runpodkit record is broken") from exc
-    if not isinstance(version, int) or version > VERSION:
-        raise ValueError(f"the picture's record has version {version!r}, this runpodkit knows {VERSION}: upgrade it")
-    fields = ImageParams.model_fields
-    # what was not set and is still the default stays unset: only what a person set can be refused by a dialect
-    kept = {name: value for name, value in values.items() if name in marked or value != _default(fields.get(name))}
-    return ImageParams(**kept)
-
-
-def _default(field: Any) -> Any:
-    return None if field is None else field.get_default(call_default_factory=True)
-
-
-# what goes in ------------------------------------------------------------------------------------
-
-
-def _portable(params: ImageParams) -> dict[str, Any]:
-    """Parameters as JSON values, without what must not travel inside a picture."""
-    values = params.model_dump(mode="json")
-    marked = sorted(params.model_fields_set)
-    picture = values.get("input_image")
-    if isinstance(picture, str) and (picture[:5].lower() == "data:" or len(picture) > 1000):
-        values["input_image"] = None
-        values_sha = hashlib.sha256(picture.encode("utf-8", "replace")).hexdigest()
-        return {"params": values, "set": marked, "input_image_sha256": values_sha}
-    if isinstance(picture, str) and "://" in picture:
-        scheme, host, path, _, _ = urlsplit(picture)
-        values["input_image"] = urlunsplit((scheme, host.rpartition("@")[2], path, "", ""))
-    return {"params": values, "set": marked}
+def _avif_texts(data: bytes) -> dict[str, str]:
+    """What libavif finds, since AVIF keeps its texts where only a whole parser does."""
+    info = containers.open_picture(data, "avif").info
+    block, packet = info.get("exif"), info.get("xmp")
+    found = exif.texts_by_keyword(block) if isinstance(block, bytes) else {}
+    if isinstance(packet, bytes):
+        found[xmp.KEYWORD] = packet.decode("utf-8", "replace")
+    return found
 
 
 def _encodable(text: str) -> str:
-    """Without NUL, which ends a text in both containers, and without halves of characters."""
+    """Without NUL, which ends a text in these containers, and without halves of characters."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
-
-
-def _marked(xmp: str) -> str:
-    """An XMP packet that says the picture was made by a trained model; an existing one is added to."""
-    statement = (
-        '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
-        f"<Iptc4xmpExt:DigitalSourceType>{AI_MADE}</Iptc4xmpExt:DigitalSourceType></rdf:Description>"
-    )
-    if "DigitalSourceType" in xmp:
-        return xmp
-    head, closing, tail = xmp.rpartition("</rdf:RDF>")
-    if closing and len(xmp) < _SEGMENT - 1000:
-        return f"{head}{statement}{closing}{tail}"
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        f'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">{statement}</rdf:RDF>'
-        '</x:xmpmeta><?xpacket end="w"?>'
-    )
-
-
-def _slices(data: bytes, spans: list[tuple[int, int]]) -> Iterator[bytes]:
-    """The spans of `data`, neighbours taken in one piece."""
-    start = end = 0
-    for left, right in spans:
-        if left != end:
-            yield data[start:end]
-            start = left
-        end = right
-    yield data[start:end]

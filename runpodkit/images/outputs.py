@@ -23,7 +23,7 @@ INLINE_CHARS = 64 * 1024
 """Encoded pictures up to this length are read at once; larger ones in a thread, so that the loop stays free."""
 
 _DATA_URI = re.compile(r"data:([^,;]{0,100})((?:;[^,;]{0,100}){0,5}),", re.IGNORECASE)
-_URL_SAFE = str.maketrans("-_", "+/")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class Fetched(NamedTuple):
@@ -84,9 +84,9 @@ def decode_text(text: str, max_bytes: int = MAX_BYTES) -> bytes:
     try:
         data = base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):  # not as most workers write it: another alphabet, line breaks, no padding
-        body = "".join(body.split()).rstrip("=").translate(_URL_SAFE)
         try:
-            data = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
+            plain = body.encode("ascii").translate(_URL_SAFE, b" \t\r\n\v\f").rstrip(b"=")
+            data = base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
         except (binascii.Error, ValueError) as exc:
             raise OutputError(f"the output's picture is not base64: it begins {_begins(text)}") from exc
     if len(data) > max_bytes:

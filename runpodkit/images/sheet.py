@@ -1,8 +1,9 @@
 """The drawing of a grid: where everything goes, then the ink.
 
 Gets pictures that are already as small as their cells, and labels; knows no bytes, paths or
-outputs.  All lengths are pixels.  Type is sized from the cells and the sheet's width, so that
-labels stay readable when a wide sheet is shown smaller.
+outputs, nor what the canvas is made of.  All lengths are pixels.  On a screen type is sized from the
+cells and the sheet's width, so that labels stay readable when a wide sheet is shown smaller; in
+print it has the size that print needs.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from runpodkit.images import lettering
-from runpodkit.images.headline import GREY, INK, WHITE, Headline
+from runpodkit.images.canvas import Canvas
+from runpodkit.images.headline import GREY, INK, Headline
 from runpodkit.images.lettering import Block, Colour
+from runpodkit.images.raster import Raster
+from runpodkit.images.style import Style
+from runpodkit.images.typeface import font
 
 Labels = tuple[str, ...]
 
@@ -31,6 +36,10 @@ class Problem:
     """What is written where a picture should be."""
 
     reason: str
+
+
+NOTHING = Problem("")
+"""In a place that stays empty, because no picture was to be there."""
 
 
 @dataclass(frozen=True)
@@ -67,55 +76,89 @@ class Sheet:
         heights: Sequence[int],
         words: Words,
         notes: Mapping[tuple[Labels, Labels], str],
+        style: Style = Style(),
     ) -> None:
-        self._rows, self._cols, self._words, self._notes = rows, cols, words, notes
+        self._rows, self._cols, self.style = rows, cols, style
+        self.words = words if style.legend else Words(badge=words.badge)
+        self._notes = notes if style.legend else {}
         self._widths, self._places = widths, heights
         widest = max(widths)
-        self.px = max(11, round(min(30, widest / 8, max(13, sum(widths) / 100))))
-        self._small = max(10, round(self.px * 0.82))
-        self._margin = round(self.px * 1.6)
-        self._gap = max(4, round(widest * 0.03))
-        self._headline = Headline(words.title, words.subtitle, words.badge, self.px, self._small)
-        self._hatched: dict[tuple[int, int], Image.Image] = {}
+        self.px, self._small = style.type_sizes(widest, sum(widths))
+        self._gap = max(4, round(widest * 0.03)) if style.gap_px is None else style.gap_px
+        padding = round(self.px * 1.6) if style.legend else 0
+        self._margin = padding if style.padding_px is None else style.padding_px
+        self._hairline = max(1, round(self.px / 26))
+        words = self.words
+        self._headline = Headline(words.title, words.subtitle, words.badge, self.px, self._small, style.least_px)
         self._lay_columns()
         self._lay_rows(widest, max(heights))
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the whole sheet."""
-        right = self._right + self._margin
         bottom = self._top + self._starts_y[-1] + self._heights[-1] + self._margin
+        if self.style.width_px is not None:
+            return self.style.width_px, max(bottom, self.style.height_px)
+        right = self._left + self._span_x(0, len(self._cols) - 1) + self._margin
         return max(right, self._headline.least_width + 2 * self._margin), bottom
 
+    @property
+    def needed_width(self) -> int:
+        """The least width that cuts nothing; a sheet of fixed width must not be narrower."""
+        words = max(self._headline.badge_width, round(font(self.px).getlength("MM")))
+        return max(self._right, self._margin + words) + self._margin
+
     def draw(self, pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem]) -> Image.Image:
-        """The sheet with these pictures in their places; a place without one is marked as missing."""
-        sheet = Image.new("RGB", self.size, WHITE)
-        draw = ImageDraw.Draw(sheet)
-        self._headline.draw(sheet, draw, self._margin)
-        self._draw_column_labels(draw)
-        self._draw_row_labels(sheet, draw)
+        """The sheet with these pictures in their places, as pixels."""
+        raster = Raster(self.size)
+        self.draw_on(raster, pictures)
+        return raster.image
+
+    def draw_on(self, canvas: Canvas, pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem]) -> None:
+        """The same on any canvas; a place without a picture is marked as missing."""
+        self._headline.draw(canvas, self._margin)
+        self._draw_column_labels(canvas)
+        self._draw_row_labels(canvas)
         for row, y, height in zip(self._rows, self._starts_y, self._places, strict=True):
             for col, x, width in zip(self._cols, self._starts_x, self._widths, strict=True):
                 place = (self._left + x, self._top + y, width, height)
-                self._draw_cell(sheet, draw, place, pictures.get((row, col)))
+                self._draw_cell(canvas, place, pictures.get((row, col)))
                 note = self._note(row, col, width)
-                note.draw(draw, place[0] + width / 2, place[1] + height + self._under, GREY, "centre")
-        return sheet
+                canvas.text(note, place[0] + width / 2, place[1] + height + self._under, GREY, "centre")
 
     # layout
 
     def _lay_columns(self) -> None:
-        self._starts_x = _starts(self._cols, self._widths, self._gap, self.px)
+        self._starts_x = _starts(self._cols, self._widths, self._gap, self._nesting)
         self._col_levels = [
             [
                 _Group(first, last, lettering.block(text, self.px, width=self._span_x(first, last)))
-                for first, last, text in _groups(self._cols, level)
+                for first, last, text in self._groups(self._cols, level)
             ]
             for level in range(len(self._cols[0]))
         ]
         self._col_heights = [max(group.text.height for group in level) for level in self._col_levels]
+        self._turn_narrow_labels()
         whole = self._span_x(0, len(self._cols) - 1)
-        self._col_title = lettering.block(self._words.col_title, self._small, width=max(whole, 12 * self._small))
+        self._col_title = lettering.block(self.words.col_title, self._small, width=max(whole, 12 * self._small))
+
+    def _turn_narrow_labels(self) -> None:
+        """The innermost column labels stand upright where words would have to be broken and there is room to."""
+        groups = self._col_levels[-1]
+        room = [self._span_x(group.first, group.last) for group in groups]
+        texts = [text for _, _, text in self._groups(self._cols, len(self._cols[0]) - 1)]
+        broken = any(
+            lettering.least_width(text, self.px) > width
+            for text, width in zip(texts, room, strict=True)
+            if text.strip()
+        )
+        turned = [lettering.block(text, self.px, width=24 * self.px) for text in texts] if broken else []
+        self._upright = broken and all(text.height <= width for text, width in zip(turned, room, strict=True))
+        if self._upright:
+            self._col_levels[-1] = [
+                _Group(group.first, group.last, text) for group, text in zip(groups, turned, strict=True)
+            ]
+            self._col_heights[-1] = max(text.width for text in turned)
 
     def _lay_rows(self, width: int, height: int) -> None:
         self._under = round(self._small * 0.25)
@@ -126,7 +169,7 @@ class Sheet:
         ]
         self._row_levels: list[list[_Group]] = []
         for level in range(len(self._rows[0])):
-            groups = _groups(self._rows, level)
+            groups = self._groups(self._rows, level)
             texts = self._row_texts([text for _, _, text in groups], width, height)
             self._row_levels.append(
                 [_Group(first, last, text) for (first, last, _), text in zip(groups, texts, strict=True)]
@@ -136,10 +179,11 @@ class Sheet:
                 lacking = group.text.height - sum(heights[group.first : group.last + 1])
                 heights[group.last] += max(0, lacking)
         self._heights = heights
-        self._starts_y = _starts(self._rows, heights, self._gap + (self._under if any(note_heights) else 0), self.px)
+        gap = self._gap + (self._under if any(note_heights) else 0)
+        self._starts_y = _starts(self._rows, heights, gap, self._nesting)
         self._row_widths = [max(group.text.width for group in level) for level in self._row_levels]
         tall = self._span_y(0, len(self._rows) - 1)
-        self._row_title = lettering.block(self._words.row_title, self._small, width=max(tall, 12 * self._small))
+        self._row_title = lettering.block(self.words.row_title, self._small, width=max(tall, 12 * self._small))
 
     def _row_texts(self, labels: list[str], width: int, height: int) -> list[Block]:
         """Row labels on one line if they are short, else at the narrowest width that is not taller than a cell."""
@@ -153,6 +197,15 @@ class Sheet:
             if max(text.height for text in made) <= height:
                 break
         return made
+
+    def _groups(self, labels: Sequence[Labels], level: int) -> list[tuple[int, int, str]]:
+        groups = _groups(labels, level)
+        return groups if self.style.legend else [(first, last, "") for first, last, _ in groups]
+
+    @property
+    def _nesting(self) -> int:
+        """How much wider a gap is for each outer label that changes there."""
+        return round(0.8 * self.px) if self.style.legend else 0
 
     def _span_x(self, first: int, last: int) -> int:
         return self._starts_x[last] + self._widths[last] - self._starts_x[first]
@@ -170,15 +223,21 @@ class Sheet:
 
     @cached_property
     def _left(self) -> int:
-        """Where the first column begins."""
+        """Where the first column begins; what is left over in a sheet of fixed width is shared by both sides."""
+        return self._least_left + (
+            max(0, self.style.width_px - self._right - self._margin) // 2 if self.style.width_px else 0
+        )
+
+    @property
+    def _least_left(self) -> int:
         labels = sum(width + self._pad + (self._pad if level else 0) for level, width in self._row_x_widths)
         title = self._row_title.height + self._pad if self._row_title.lines else 0
         return self._margin + title + labels
 
     @property
     def _right(self) -> int:
-        """Where the last column ends."""
-        return self._left + self._starts_x[-1] + self._widths[-1]
+        """Where the last column ends, if nothing is left over."""
+        return self._least_left + self._span_x(0, len(self._cols) - 1)
 
     @property
     def _row_x_widths(self) -> list[tuple[int, int]]:
@@ -189,7 +248,9 @@ class Sheet:
     @cached_property
     def _head_height(self) -> int:
         """What title, subtitle and badge take, with the room below them."""
-        height = self._headline.lay(max(self._right - self._margin, self._headline.least_width))
+        fixed = self.style.width_px
+        room = fixed - 2 * self._margin if fixed else max(self._right - self._margin, self._headline.least_width)
+        height = self._headline.lay(room)
         return height + round(self.px * 0.9) if height else 0
 
     @cached_property
@@ -208,26 +269,29 @@ class Sheet:
 
     # labels
 
-    def _draw_column_labels(self, draw: ImageDraw.ImageDraw) -> None:
+    def _draw_column_labels(self, canvas: Canvas) -> None:
         middle = self._left + self._span_x(0, len(self._cols) - 1) / 2
-        self._col_title.draw(draw, middle, self._margin + self._head_height, GREY, "centre")
+        canvas.text(self._col_title, middle, self._margin + self._head_height, GREY, "centre")
         y = self._labels_top
         innermost = len(self._col_levels) - 1
         for level, (groups, height) in enumerate(zip(self._col_levels, self._col_heights, strict=True)):
             for group in groups:
                 x, span = self._left + self._starts_x[group.first], self._span_x(group.first, group.last)
+                if level == innermost and self._upright:
+                    left = x + (span - group.text.height) // 2
+                    canvas.upright(group.text, left, y + height - group.text.width, INK, "left")
+                    continue
                 # an outer label stands on its rule, an inner one on its pictures
-                group.text.draw(draw, x + span / 2, y + height - group.text.height, INK, "centre")
+                canvas.text(group.text, x + span / 2, y + height - group.text.height, INK, "centre")
                 if level < innermost and group.text.lines:
-                    line = y + height + self._pad // 3
-                    draw.line((x, line, x + span - 1, line), RULE, _stroke(self.px))
+                    canvas.line(x, y + height + self._pad // 3, span, RULE, _stroke(self.px))
             y += height + (self._pad if level < innermost else 0)
 
-    def _draw_row_labels(self, sheet: Image.Image, draw: ImageDraw.ImageDraw) -> None:
+    def _draw_row_labels(self, canvas: Canvas) -> None:
         if self._row_title.lines:
-            turned = lettering.upright(self._row_title, GREY, WHITE)
             tall = self._span_y(0, len(self._rows) - 1)
-            sheet.paste(turned, (self._margin, self._top + max(0, (tall - turned.height) // 2)))
+            y = self._top + max(0, (tall - self._row_title.width) // 2)
+            canvas.upright(self._row_title, self._margin, y, GREY)
         right = self._left
         innermost = len(self._row_levels) - 1
         for level in range(innermost, -1, -1):
@@ -238,75 +302,72 @@ class Sheet:
                 y = self._top + self._starts_y[group.first]
                 span = self._span_y(group.first, group.last)
                 if level < innermost and group.text.lines:
-                    draw.line((right, y, right, y + span - 1), RULE, _stroke(self.px))
+                    canvas.line(right, y, span, RULE, _stroke(self.px), down=True)
                 edge = right - (self._pad if level < innermost else 0)
                 # beside one picture a label sits in the picture's middle, not the note's
                 within = max(self._places[group.first], group.text.height) if group.first == group.last else span
-                group.text.draw(draw, edge, y + (within - group.text.height) / 2, INK, "right")
+                canvas.text(group.text, edge, y + (within - group.text.height) / 2, INK, "right")
             right -= self._row_widths[level] + (self._pad if level < innermost else 0)
 
     # cells
 
     def _draw_cell(
-        self,
-        sheet: Image.Image,
-        draw: ImageDraw.ImageDraw,
-        place: tuple[int, int, int, int],
-        content: Image.Image | Problem | None,
+        self, canvas: Canvas, place: tuple[int, int, int, int], content: Image.Image | Problem | None
     ) -> None:
         x, y, width, height = place
         if isinstance(content, Image.Image):
             left, top = x + (width - content.width) // 2, y + (height - content.height) // 2
-            # a hairline outside the picture keeps a white one apart from the paper
-            draw.rectangle((left - 1, top - 1, left + content.width, top + content.height), outline=EDGE)
-            sheet.paste(content, (left, top))
+            line = self._hairline
+            if self._gap >= 2 * line and self._margin >= line:
+                # a hairline outside the picture keeps a white one apart from the paper
+                wide, high = content.width + 2 * line, content.height + 2 * line
+                canvas.rectangle(left - line, top - line, wide, high, edge=EDGE, stroke=line)
+            canvas.picture(content, left, top)
+        elif content is NOTHING:
+            return
         elif content is None:
-            sheet.paste(self._missing(width, height), (x, y))
+            self._draw_missing(canvas, place)
         else:
-            self._draw_problem(draw, place, content.reason)
+            self._draw_problem(canvas, place, content.reason)
 
-    def _missing(self, width: int, height: int) -> Image.Image:
-        if (width, height) in self._hatched:
-            return self._hatched[width, height]
-        step = max(7, round(self.px * 0.75))
-        fine = Image.new("RGB", (width * 2, height * 2), PALE)  # drawn double and reduced: smooth diagonals
-        draw = ImageDraw.Draw(fine)
-        for start in range(-2 * height, 2 * width, 2 * step):
-            draw.line((start, 2 * height, start + 2 * height, 0), HATCH, 2)
-        place = fine.reduce(2)
-        draw = ImageDraw.Draw(place)
-        text = lettering.fitting("missing", width - 6, height - 6, px=self._small, least_px=8)
-        x, y, pad = width / 2, (height - text.height) / 2, self._small // 2
-        draw.rectangle(
-            (x - text.width / 2 - pad, y - pad / 4, x + text.width / 2 + pad, y + text.height + pad / 4), PALE
-        )
-        text.draw(draw, x, y, GREY, "centre")
-        draw.rectangle((0, 0, width - 1, height - 1), outline=EDGE)
-        self._hatched[width, height] = place
-        return place
+    def _draw_missing(self, canvas: Canvas, place: tuple[int, int, int, int]) -> None:
+        x, y, width, height = place
+        canvas.hatch(*place, max(7, round(self.px * 0.75)), PALE, HATCH)
+        text = lettering.fitting("missing", width - 6, height - 6, px=self._small, least_px=self._least_px(8, width))
+        middle, top, pad = x + width / 2, y + (height - text.height) // 2, self._small // 2
+        wide, high = text.width + 2 * pad, text.height + pad // 2
+        if wide < width and high < height:
+            canvas.rectangle(round(middle - wide / 2), top - pad // 4, wide, high, fill=PALE)
+        canvas.text(text, middle, top, GREY, "centre")
+        canvas.rectangle(*place, edge=EDGE, stroke=self._hairline)
 
-    def _draw_problem(self, draw: ImageDraw.ImageDraw, place: tuple[int, int, int, int], reason: str) -> None:
+    def _draw_problem(self, canvas: Canvas, place: tuple[int, int, int, int], reason: str) -> None:
         x, y, width, height = place
         paper, edge, ink = FAILED
-        draw.rectangle((x, y, x + width - 1, y + height - 1), fill=paper, outline=edge)
+        canvas.rectangle(*place, fill=paper, edge=edge, stroke=self._hairline)
         pad = max(4, round(width * 0.06))
         room = (width - 2 * pad, height - 2 * pad)
-        head = lettering.fitting("failed", *room, px=self._small, least_px=8, bold=True)
+        head = lettering.fitting("failed", *room, px=self._small, least_px=self._least_px(8, width), bold=True)
         left = room[1] - head.height - self._under
-        body = lettering.fitting(reason, room[0], left, px=self._small, least_px=9) if left > 12 else None
+        least = self._least_px(9, width)
+        body = lettering.fitting(reason, room[0], left, px=self._small, least_px=least) if left > 12 else None
         total = head.height + (self._under + body.height if body else 0)
         top = y + (height - total) / 2
-        head.draw(draw, x + width / 2, top, ink, "centre")
+        canvas.text(head, x + width / 2, top, ink, "centre")
         if body:
-            body.draw(draw, x + width / 2, top + head.height + self._under, ink, "centre")
+            canvas.text(body, x + width / 2, top + head.height + self._under, ink, "centre")
+
+    def _least_px(self, on_screen: int, width: int) -> int:
+        """The smallest type in a cell: as small as print allows, unless the cell is too narrow for a word in that."""
+        return max(on_screen, min(self.style.least_px, width // 5))
 
 
-def _starts(labels: Sequence[Labels], sizes: Sequence[int], gap: int, px: int) -> list[int]:
-    """Where each row or column begins; where an outer label changes, the gap is wider."""
+def _starts(labels: Sequence[Labels], sizes: Sequence[int], gap: int, nesting: int) -> list[int]:
+    """Where each row or column begins; where an outer label changes, the gap is wider by `nesting` per level."""
     starts = [0]
     for before, after, size in zip(labels, labels[1:], sizes, strict=False):
         same = next(level for level in range(len(after)) if before[level] != after[level])
-        starts.append(starts[-1] + size + gap + round(0.8 * px) * (len(after) - 1 - same))
+        starts.append(starts[-1] + size + gap + nesting * (len(after) - 1 - same))
     return starts
 
 

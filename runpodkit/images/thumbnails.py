@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
+from collections.abc import Sequence
 
 from PIL import Image
 
 from runpodkit.images import containers, outputs
+from runpodkit.images.regions import Box
 
 _ONE_AT_A_TIME = threading.Lock()
 _BIG_PIXELS = 8_000_000
@@ -42,30 +44,58 @@ def shrink(data: bytes, box: tuple[int, int], *, enlarge: bool = True) -> Image.
     Raises:
         OutputError: no picture, one beyond the bounds of `outputs`, or one that cannot be decoded.
     """
+    whole = size_of(data)
+    return pieces(data, [((0.0, 0.0, float(whole[0]), float(whole[1])), fitted(whole, box, enlarge=enlarge))])[0]
+
+
+def pieces(data: bytes, wanted: Sequence[tuple[Box, tuple[int, int]]]) -> list[Image.Image]:
+    """Parts of a picture as RGB, each a box of its pixels at a size; the picture is decoded once.
+
+    Raises:
+        OutputError: as `shrink` does.
+    """
     seen = outputs.inspect(data)
     image = containers.open_picture(data, seen.format)
-    size = fitted((seen.width, seen.height), box, enlarge=enlarge)
-    image.draft("RGB", (round(size[0] * _GAP), round(size[1] * _GAP)))
+    scale = max(size[side] / (box[side + 2] - box[side]) for box, size in wanted for side in (0, 1))
+    image.draft("RGB", (round(seen.width * scale * _GAP), round(seen.height * scale * _GAP)))
     with _ONE_AT_A_TIME if seen.width * seen.height > _BIG_PIXELS else contextlib.nullcontext():
         containers.decode(image, seen.format)
-        return scaled(image, size)
+        across, down = image.width / seen.width, image.height / seen.height
+        boxes = [
+            (x * across, y * down, min(image.width, right * across), min(image.height, bottom * down))
+            for (x, y, right, bottom), _ in wanted
+        ]
+        return [scaled(image, size, box) for box, (_, size) in zip(boxes, wanted, strict=True)]
 
 
-def scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """A decoded picture as RGB on white, at exactly `size` pixels."""
+def encoded(image: Image.Image) -> bytes:
+    """A small picture as a JPEG that looks as it does: for keeping, not for a page."""
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=92, subsampling=0)
+    return out.getvalue()
+
+
+def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None) -> Image.Image:
+    """A decoded picture, or a part of it, as RGB on white, at exactly `size` pixels."""
     if image.mode.startswith("I"):
         image = image.point(lambda value: value / 256).convert("L")  # 16 bits of grey
     elif image.mode in ("P", "PA", "LA", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
     elif image.mode not in ("L", "RGB", "RGBA"):
         image = image.convert("RGB")
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
+    if box is not None and _is_whole(box, image.size):
+        box = None
+    if image.size != size or box:
+        image = image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=_GAP)
     if image.mode == "RGBA":
         flat = Image.new("RGB", image.size, "white")
         flat.paste(image, mask=image.getchannel("A"))
         return flat
     return image.convert("RGB")
+
+
+def _is_whole(box: Box, size: tuple[int, int]) -> bool:
+    return box[:2] == (0, 0) and (round(box[2], 3), round(box[3], 3)) == size
 
 
 def fitted(size: tuple[int, int], box: tuple[int, int], *, enlarge: bool = True) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
@@ -25,6 +26,7 @@ from runpodkit.notebook.wording import facts_of, status_line
 from runpodkit.reprs import cut
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.ledger import RunStatus
+from runpodkit.runs.oddities import EqualPictures, odd, remarks
 from runpodkit.runs.preferences import Preference
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import RunState, TrialState
@@ -101,6 +103,8 @@ class LiveRun:
         self.handles: list[Any] = []
         self._hub = hub
         self._records: dict[int, Record] = {}
+        self._equal = EqualPictures()
+        self._remarks: list[str] = []
         self._places: dict[str, str] = {}
         self._status: RunStatus | None = None
         self._open = False
@@ -128,8 +132,7 @@ class LiveRun:
             async with self._reading:
                 changed = await self.run.achanges(self._places)
                 status = await self.run.astatus()
-                fresh = [record for record in changed if self._records.get(record.trial) != record]
-                self._records.update((record.trial, record) for record in fresh)
+                fresh = self._take(changed)
             if now >= self._checked:
                 self._checked = now + UNSEEN_S
                 if not await self.run.aexists():
@@ -143,10 +146,31 @@ class LiveRun:
         before, self._status = self._status, status
         self._count(now, status)
         moved = status != before or bool(fresh)
+        if moved:
+            await self._judge(status)
         if moved and self._open:
-            self._say("news", cells=[[r.trial, _cell(r)] for r in fresh], status=self._standing(status))
+            self._say("news", cells=[self._cell(trial) for trial in fresh], status=self._standing(status))
         await self._twin(now, status)
         self.due = now + self._pause(status, moved)
+
+    def _take(self, changed: Sequence[Record]) -> list[int]:
+        """Know these records; gives the trials whose cells look different now: an equal picture may be elsewhere."""
+        fresh = [record for record in changed if self._records.get(record.trial) != record]
+        self._records.update((record.trial, record) for record in fresh)
+        return sorted({record.trial for record in fresh} | self._equal.take(fresh))
+
+    async def _judge(self, status: RunStatus) -> None:
+        """What is to be said of the whole, once it is over."""
+        records = list(self._records.values())
+        self._remarks = await asyncio.to_thread(remarks, records) if status.is_over else []
+
+    def _told(self, trial: int) -> Record:
+        """A record with what only all of them together tell."""
+        record, words = self._records[trial], self._equal.remark(trial)
+        return replace(record, flags=(*record.flags, words)) if words else record
+
+    def _cell(self, trial: int) -> list[Any]:
+        return [trial, _cell(self._told(trial))]
 
     def _pause(self, status: RunStatus, moved: bool) -> float:
         if not self._open:
@@ -188,6 +212,7 @@ class LiveRun:
             "flight": status.count(TrialState.RESERVED, TrialState.SUBMITTED),
             "total": len(self.run),
             "reason": "" if status.is_over else reason or waits,
+            "remark": "; ".join(self._remarks),
             "over": status.is_over,
             "changeable": self.run.changeable,
         }
@@ -272,13 +297,14 @@ class LiveRun:
             try:
                 async with self._reading:
                     changed = await self.run.achanges(self._places)
-                    self._records.update((record.trial, record) for record in changed)
+                    self._take(changed)
                     self._status = await self.run.astatus()
             except LedgerError as exc:
                 self._places.clear()
                 return self._say("trouble", text=f"{exc}; this comes back by itself")
             self._count(asyncio.get_running_loop().time(), self._status)
-        cells = [[r.trial, _cell(r)] for r in self._records.values() if r.state is not TrialState.PLANNED]
+            await self._judge(self._status)
+        cells = [self._cell(r.trial) for r in self._records.values() if r.state is not TrialState.PLANNED]
         self._say("run", head=self._head(), cells=cells, status=self._standing(self._status))
 
     async def _send_thumbs(self, numbers: Sequence[int]) -> None:
@@ -301,7 +327,7 @@ class LiveRun:
         record = self._records.get(number)
         if record is None:
             return self._say("picture", number=number, problem="no such trial", facts=[], code="", mime="")
-        facts, code = facts_of(record), picture_code(record.params)
+        facts, code = facts_of(self._told(number)), picture_code(record.params)
         if not record.images:
             problem = record.reason or str(record.state)
             return self._say("picture", number=number, problem=problem, facts=facts, code=code, mime="")
@@ -361,13 +387,9 @@ def _cell(record: Record) -> dict[str, Any]:
         "t": record.execution_time_s,
         "c": record.cost_usd,
         "r": record.reason,
-        "f": "; ".join(record.flags) if record.state.has_picture and _odd(record.flags) else None,
+        "f": "; ".join(odd(record.flags)) or None if record.state.has_picture else None,
     }
     return {name: value for name, value in about.items() if value is not None}
-
-
-def _odd(flags: Sequence[str]) -> bool:
-    return any(flag != "cost from worker" for flag in flags)
 
 
 def _label(value: Any) -> str:

@@ -13,8 +13,11 @@ from html import escape
 from typing import Any
 
 from runpodkit.reprs import badge, cut
-from runpodkit.runs.layout import grid_of, shown, value_of
+from runpodkit.runs.grids import draw
+from runpodkit.runs.items import of_run
+from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.ledger import RunStatus
+from runpodkit.runs.oddities import remarks
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 from runpodkit.runs.run import Run
@@ -50,10 +53,11 @@ def run_html(run: Run, status: RunStatus, records: Sequence[Record], jpeg: bytes
         for part, colour in ((made, "#2e9e5b"), (failed, "#c62828"), (cancelled, "#b8b8be"))
     )
     picture = image_html(jpeg, f"grid of {run.name}") if jpeg else ""
+    said = "".join(f"<div>{escape(line)}</div>" for line in (remarks(records) if status.is_over else []))
     return (
         f'<div><div><b>{escape(run.name)}</b> {badge(run.simulated)} <span style="color:#777">{status.state}</span></div>'
         f'<div style="display:flex;background:#eee;height:8px;margin:6px 0">{bar}</div><div>{words}</div>{held}'
-        f"{picture}{f'<div>{escape(told)}</div>' if told else ''}{_table(records)}</div>"
+        f"{picture}{f'<div>{escape(told)}</div>' if told else ''}{_table(records)}{said}</div>"
     )
 
 
@@ -63,7 +67,7 @@ def run_picture(run: Run, records: Sequence[Record], read: Callable[[str], bytes
         return None, ""
     part = _first_page(run, records)
     told = f"{len(part)} of {len(records)} cells" if len(part) < len(records) else ""
-    grid = grid_of(run.head, run.sweep, part, read, None, None, cell_px=CELL_PX)
+    grid = draw(of_run(run, part, small=read), cell_px=CELL_PX, quiet=True)
     return grid.jpeg(WIDTH, MOST_BYTES), told
 
 

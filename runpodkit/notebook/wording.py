@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from runpodkit.notebook.code import picture_code
+from runpodkit.runs.oddities import odd
 from runpodkit.runs.rows import TrialState
 
 if TYPE_CHECKING:
@@ -63,10 +64,12 @@ def facts_of(record: Record) -> list[tuple[str, str]]:
         facts["attempts"] = str(record.attempts)
     if record.reused_from:
         facts["reused"] = f"drawn {record.reused_from[:16].replace('T', ' ')} UTC"
-    if flags := [flag for flag in record.flags if flag != "cost from worker"]:
+    if flags := odd(record.flags):
         facts["remarks"] = "; ".join(flags)
     if record.reason:
         facts["reason"] = record.reason
+    if record.unread:
+        facts |= {"returned": record.excerpt or "nothing", "kept as": record.unread}
     return list(facts.items())
 
 

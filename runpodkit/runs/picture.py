@@ -61,7 +61,11 @@ class Picture:
 
     @property
     def url(self) -> str:
-        """A link: presigned for a bucket, a file address for a folder."""
+        """A link: for a bucket one that is signed and lasts an hour, for a folder a file address.
+
+        Raises:
+            StoreError: the run is a frozen one: it is one file, so its pictures have no links; `save` one.
+        """
         return self._store.url(self._file.key)
 
     @cached_property

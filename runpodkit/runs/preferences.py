@@ -85,7 +85,7 @@ def read_preferences(store: Store, run: str) -> list[Preference]:
     found = [
         Preference(**json.loads(line))
         for key in store.keys(f"runs/{run}/preferences/")
-        for line in store.get(key).decode().splitlines()
+        for line in store.get(key).splitlines()  # of bytes: text has more line ends than JSON lines have
     ]
     return sorted(found, key=lambda one: one.at)
 

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from runpodkit.endpoint.dialects import Dialect
 from runpodkit.errors import StoreError
-from runpodkit.params import ImageParams
+from runpodkit.params import ImageParams, explain
 from runpodkit.prompts import PRESETS, enhance
+from runpodkit.reprs import cut
+from runpodkit.runs.oddities import of_trial
 from runpodkit.runs.rows import ImageFile, Row, RunHead, RunState, TrialState
 from runpodkit.storage import Store
+from runpodkit.storage.many import get_all
 from runpodkit.sweeps.sweep import Trial
+
+FILES_AT_ONCE = 16
+"""Record files are small and a bucket far away: as many at once as it has connections."""
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,10 @@ class Record:
     reason: str | None = None
     reused_from: str | None = None
     flags: tuple[str, ...] = ()
+    unread: str | None = None
+    """Key in the store of what the job returned, abridged, if a picture of it could not be read."""
+    excerpt: str | None = None
+    """The beginning of that, at most 500 characters."""
 
     def to_json(self) -> str:
         given = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
@@ -71,6 +84,15 @@ class Record:
                 "flags": tuple(given["flags"]),
             }
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What there is to keep of a run, or of one part of it."""
+
+    head: RunHead
+    state: RunState
+    records: Sequence[Record]
 
 
 def record_of(head: RunHead, trial: Trial, row: Row, dialect: Dialect) -> Record:
@@ -101,41 +123,69 @@ def record_of(head: RunHead, trial: Trial, row: Row, dialect: Dialect) -> Record
         images=row.images,
         reason=row.reason,
         reused_from=_utc(row.reused_from),
-        flags=row.flags,
+        flags=tuple(dict.fromkeys((*row.flags, *of_trial(row.images, row.seed, params, dialect)))),
+        unread=row.unread,
+        excerpt=row.excerpt,
     )
 
 
+def batch_file(run: str, batch: int, records: Iterable[Record]) -> tuple[str, bytes]:
+    """Key and content of the records of one batch: a JSON object per line."""
+    return f"runs/{run}/records/{batch:05d}.jsonl", "".join(record.to_json() + "\n" for record in records).encode()
+
+
+def head_file(head: RunHead, state: RunState) -> tuple[str, bytes]:
+    """Key and content of what is fixed about a run, and how it stands."""
+    text = json.dumps({**head.to_dict(), "state": state}, ensure_ascii=False, indent=1)
+    return head_key(head.name), text.encode()
+
+
+def head_key(run: str) -> str:
+    return f"runs/{run}/run.json"
+
+
 def write_batch(store: Store, head: RunHead, batch: int, records: Iterable[Record]) -> None:
-    """Keep the records of one batch, as JSON lines."""
-    text = "".join(record.to_json() + "\n" for record in records)
-    store.put(f"runs/{head.name}/records/{batch:05d}.jsonl", text.encode(), "application/x-ndjson")
+    """Keep the records of one batch."""
+    store.put(*batch_file(head.name, batch, records), "application/x-ndjson")
 
 
 def write_head(store: Store, head: RunHead, state: RunState) -> None:
     """Keep what is fixed about a run, and how it stands."""
-    text = json.dumps({**head.to_dict(), "state": state}, ensure_ascii=False, indent=1)
-    store.put(f"runs/{head.name}/run.json", text.encode(), "application/json")
+    store.put(*head_file(head, state), "application/json")
 
 
 def read_head(store: Store, name: str) -> tuple[RunHead, RunState]:
     """Raises StoreError if the store holds no run of that name, or one that cannot be read."""
-    text = store.get(f"runs/{name}/run.json")
+    text = store.get(head_key(name))
     try:
         given = json.loads(text)
         state = RunState(given.pop("state"))
         return RunHead.from_dict(given), state
-    except (ValueError, TypeError, KeyError) as exc:
-        raise StoreError(f"runs/{name}/run.json is not the head of a run: {exc}") from exc
+    except _UNREADABLE as exc:
+        raise StoreError(f"{head_key(name)} is not the head of a run: {_why(exc)}") from None
 
 
 def read_records(store: Store, name: str) -> list[Record]:
-    """All records of a run that the store holds, by trial."""
-    records = [
-        Record.from_json(line)
-        for key in store.keys(f"runs/{name}/records/")
-        for line in store.get(key).decode().splitlines()
-    ]
+    """All records of a run that the store holds, by trial.
+
+    Raises:
+        StoreError: a file that cannot be read, or a line that is no record.
+    """
+    records = []
+    for key, text in get_all(store, store.keys(f"runs/{name}/records/"), FILES_AT_ONCE):
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                records.append(Record.from_json(line.decode()))
+            except _UNREADABLE as exc:
+                raise StoreError(f"{key}, line {number}, is no record that this version reads: {_why(exc)}") from None
     return sorted(records, key=lambda record: record.trial)
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with what somebody else wrote, in one short line."""
+    if isinstance(error, ValidationError):
+        return cut(explain(error), 200)
+    return f"it lacks {error}" if isinstance(error, KeyError) else cut(str(error), 200)
 
 
 def _utc(seconds: float | None) -> str | None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpodkit.blocking import both_ways
-from runpodkit.runs.layout import grid_of, matching
+from runpodkit.runs.layout import matching
+from runpodkit.runs.oddities import with_oddities
 from runpodkit.runs.preferences import (
     Preference,
     WinRate,
@@ -22,7 +23,7 @@ from runpodkit.runs.preferences import (
     win_rates,
     write_preferences,
 )
-from runpodkit.runs.records import Record
+from runpodkit.runs.records import Record, Share
 from runpodkit.runs.rows import RunHead, TrialState
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Sweep
@@ -47,9 +48,19 @@ class Results(ABC):
 
     async def _records(self) -> list[Record]:
         """A record per trial, by number; trials that have not ended are there as they stand."""
-        return await self._read_records()
+        return with_oddities(await self._read_records())
 
     records, arecords = both_ways(_records)
+
+    @abstractmethod
+    async def _read_shares(self) -> list[Share]:
+        """Itself, then its parts if it has any; a whole that has parts has no records of its own."""
+
+    async def _shares(self) -> list[Share]:
+        """What there is to keep: itself, then its parts if it has any, which then have the records."""
+        return await self._read_shares()
+
+    shares, ashares = both_ways(_shares)
 
     @property
     def name(self) -> str:
@@ -121,7 +132,7 @@ class Results(ABC):
         return table(rows, tally(read_preferences(self._store, self.name)), link)
 
     async def _prefer(self, rater: str, given: Sequence[Preference]) -> None:
-        """Keep what one rater found better; `given` are all answers of that rater so far."""
+        """Keep what one rater found better; `given` are all answers of that rater so far.  A frozen run takes none."""
         await asyncio.to_thread(write_preferences, self._store, self.name, rater, given)
 
     prefer, aprefer = both_ways(_prefer)
@@ -213,29 +224,22 @@ class Results(ABC):
         self,
         rows: str | Sequence[str] | None = None,
         cols: str | Sequence[str] | None = None,
-        *,
-        under: str | None = None,
-        cell_px: int | None = None,
-        title: str | None = None,
+        pages: str | Sequence[str] | None = None,
+        **look: Any,
     ) -> Grid:
         """All pictures in one: axes along the edges, failed and missing cells marked.
 
         Args:
-            rows, cols: Axes from outer to inner; axes not named go to the columns.
-            under: A field to print under each cell, e.g. `execution_time_s`.
-            cell_px: Width of a cell in pixels; default: by the number of columns.
+            rows, cols, pages: Axes from outer to inner; axes not named go to the columns.
+            **look: `under`, `cell_px`, `title`, `labels`, `order`, `where`, `crop`, `inset`, `baseline` and more,
+                as in `runpodkit.grid`; for example `under="execution_time_s"`.
+
+        Raises:
+            ValueError: a name or value that is not known, or more than 64 million pixels.
         """
-        return grid_of(
-            self._head,
-            self.sweep,
-            self.records(),
-            self._store.get,
-            rows,
-            cols,
-            under=under,
-            cell_px=cell_px,
-            title=title,
-        )
+        from runpodkit.runs.grids import grid
+
+        return grid(self, rows, cols, pages, **look)
 
     def compare(self, axis: str, baseline: Any = None) -> Comparison:
         """What an axis changes: pairs of trials that are equal in everything else, against `baseline`.
@@ -264,6 +268,23 @@ class Results(ABC):
         rows = [{"count": len(trials), "example": trials[0], "reason": reason} for reason, trials in ordered]
         return pd.DataFrame(rows, columns=["count", "example", "reason"])
 
+    def to_html(self, path: str | Path, *, open: bool = False, **how: Any) -> Path:
+        """Write one self-contained HTML page to look through all axes; it needs no network and stays within 30 MB.
+
+        Args:
+            open: Show it in the browser of this machine.
+            how: As `runpodkit.runs.exports.page.write_page` takes it: `where`, `rows`, `cols`, `pages`,
+                `under`, `columns` (scores by trial), `thumb_px`, `title`.
+        """
+        from runpodkit.runs.exports.page import write_page
+
+        page = write_page(self, path, **how)
+        if open:
+            import webbrowser
+
+            webbrowser.open(page.absolute().as_uri())
+        return page
+
     def export(self, path: str | Path, format: str | None = None, **options: Any) -> Path:
         """Write the run as files that other tools open; an existing file is replaced once the new one is whole.
 
@@ -278,3 +299,19 @@ class Results(ABC):
         from runpodkit.runs.exports.formats import write
 
         return write(self, Path(path), format, options)
+
+    def freeze(self, file: str | Path, *, incomplete: bool = False) -> Path:
+        """Write plan, records, pictures and versions into one `.zip` that `open_run` reads anywhere.
+
+        Equal runs give equal bytes; keys and signed links are taken out.  An existing file is replaced.
+
+        Args:
+            incomplete: Also a run that still moves, as it stands, and without pictures that the store has lost.
+
+        Raises:
+            ValueError: the run still moves, or the name does not end in `.zip`.
+            StoreError: a picture cannot be read, or the file cannot be written; nothing is left of it then.
+        """
+        from runpodkit.runs.exports.frozen import freeze
+
+        return freeze(self.shares(), self._store, Path(file), incomplete=incomplete)

@@ -17,8 +17,6 @@ from runpodkit.endpoint.dialects import Dialect, from_row, get_dialect
 from runpodkit.runs.policies import RunPolicy
 
 BATCH_SIZE = 50
-PIXELS_DIGITS = 16
-"""Of a picture's sha256: enough to tell equal pictures of one run."""
 
 
 class TrialState(StrEnum):
@@ -74,20 +72,27 @@ class ImageFile:
     height: int
     bytes: int
     pixels: str = ""
-    """The first 16 digits of the sha256 of the bytes as the endpoint sent them, to tell equal pictures."""
+    """A fingerprint of what carries its pixels (`images.fingerprints`), to tell equal pictures; empty: not known."""
+    blank: bool = False
+    """One colour all over."""
+    seed: int | None = None
+    """Of this picture, where its job made several and the worker told each one's."""
 
     def to_list(self, trial_key: str) -> list[Any]:
         """Short, as most of a ledger's memory would go into names: of the key only what the trial's does not say."""
         start = f"images/{trial_key[:2]}/{trial_key}"
         told = [self.width, self.height, self.bytes, self.pixels]
-        if trial_key and self.key.startswith(start):
-            return ["", *told, self.key[len(start) :]]
-        return [self.key, *told]
+        short = trial_key != "" and self.key.startswith(start)
+        end = [self.key[len(start) :]] if short else [None]
+        rare = [int(self.blank), self.seed] if self.blank or self.seed is not None else []
+        return ["" if short else self.key, *told, *(end if short or rare else ()), *rare]
 
     @classmethod
     def from_list(cls, given: list[Any], trial_key: str) -> ImageFile:
         key, width, height, size, pixels, *end = given
-        return cls(f"images/{trial_key[:2]}/{trial_key}{end[0]}" if end else key, width, height, size, pixels)
+        tail, blank, seed = (*end, None, None, None)[:3]
+        whole = key if tail is None else f"images/{trial_key[:2]}/{trial_key}{tail}"
+        return cls(whole, width, height, size, pixels, bool(blank), seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,10 @@ class Row:
     seed: int | None = None
     """The seed that the worker says it used."""
     reason: str | None = None
+    unread: str | None = None
+    """Where the store keeps what the job returned, if a picture of it could not be read."""
+    excerpt: str | None = None
+    """The beginning of that."""
     owner: str | None = None
     """While WAITING: the trial, as run/number, that draws the same picture."""
     reused_from: float | None = None

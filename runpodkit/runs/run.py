@@ -18,8 +18,9 @@ from runpodkit.blocking import both_ways
 from runpodkit.errors import ConfigError, LedgerError, RunHeldError, StackError, StoreError
 from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
 from runpodkit.runs.ledger import Ledger, RunStatus
+from runpodkit.runs.oddities import axes_without_effect, is_blank, is_equal, remarks
 from runpodkit.runs.policies import changed_policy, shared_policy
-from runpodkit.runs.records import Record, read_head, read_records, record_of, write_head
+from runpodkit.runs.records import Record, Share, read_head, read_records, record_of, write_head
 from runpodkit.runs.results import Results
 from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
 from runpodkit.runs.watch import Progress, in_notebook
@@ -158,6 +159,9 @@ class Run(Results):
                     status = self._out_of_reach(status, exc)
                     await self.mend()
                 bar.show(status)
+                if status.is_over and progress:
+                    for line in await self._remarks():
+                        bar.say(line)
                 if status.is_over or moves is False:
                     return self
                 if self._needs_person(status):
@@ -176,6 +180,12 @@ class Run(Results):
             bar.close()
 
     wait, await_ = both_ways(_wait)
+
+    async def _remarks(self) -> list[str]:
+        """What is strange about the pictures as a whole; nothing, where the records cannot be read just now."""
+        with contextlib.suppress(LedgerError, StoreError):
+            return await asyncio.to_thread(remarks, await self._read_records())
+        return []
 
     def __await__(self) -> Generator[Any, None, Run]:
         return self.await_().__await__()
@@ -213,7 +223,7 @@ class Run(Results):
         if self._parts:
             whole: list[Record] = []
             for part, run in await self._known_parts():
-                whole += as_whole(self._head, part, await run._records())
+                whole += as_whole(self._head, part, await run._read_records())
             return sorted(whole, key=lambda record: record.trial)
         rows = await self._ledger.rows(self.name) if self._ledger else {}
         if not rows:
@@ -222,6 +232,15 @@ class Run(Results):
                 return kept
         dialect = self._head.spelling
         return [record_of(self._head, trial, rows.get(trial.number, Row()), dialect) for trial in self._trials]
+
+    async def _read_shares(self) -> list[Share]:
+        state = (await self._status()).state
+        if not self._parts:
+            return [Share(self._head, state, await self._read_records())]
+        shares = [Share(self._head, state, ())]
+        for _, run in await self._known_parts():
+            shares += await run._read_shares()
+        return shares
 
     async def _changes(self, places: dict[str, str], *, wait_s: float = 0.0) -> list[Record]:
         """Records of trials that changed since the last call with these `places`, as they stand now; at first, of all.
@@ -238,10 +257,10 @@ class Run(Results):
                 await asyncio.sleep(wait_s)
             return found
         if self._ledger is None:
-            return await self._records()
+            return await self._read_records()
         if self.name not in places:
             places[self.name] = await self._ledger.last_event(self.name)
-            return await self._records()
+            return await self._read_records()
         places[self.name], numbers = await self._ledger.events(self.name, places[self.name], wait_s)
         rows = await self._ledger.rows(self.name, list(dict.fromkeys(numbers)))
         dialect = self._head.spelling
@@ -268,6 +287,9 @@ class Run(Results):
             "celery_tasks": status.celery_tasks,
             "cost_usd": round(sum(costs), 6) if costs else None,
             "cost_is_estimate": any(record.cost_is_estimate for record in records if record.cost_usd is not None),
+            "blank": sum(map(is_blank, records)),
+            "same_pixels": sum(map(is_equal, records)),
+            "axes_without_effect": axes_without_effect(records),
             "simulated": self.simulated,
         }
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 
 from runpodkit.errors import OutputError, StoreError
+from runpodkit.images.fingerprints import fingerprint
 from runpodkit.images.outputs import inspect
 from runpodkit.logs import batch_log
 from runpodkit.runs.ledger import Ledger
@@ -66,7 +67,7 @@ class Stock:
             for name in names:
                 data = self._store.get(name)
                 about = inspect(data)
-                files.append(ImageFile(name, about.width, about.height, len(data)))
+                files.append(ImageFile(name, about.width, about.height, len(data), *fingerprint(about)))
             return tuple(files)
 
         try:

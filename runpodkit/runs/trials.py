@@ -9,10 +9,9 @@ over follows the id that is written.  Knows one trial at a time; which ones go w
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from runpodkit.endpoint.client import Endpoint, Policy
 from runpodkit.endpoint.dialects import Dialect
@@ -32,19 +31,22 @@ from runpodkit.errors import (
     TransportError,
 )
 from runpodkit.images.metadata import embed
-from runpodkit.images.outputs import Fetched, fetch_image
 from runpodkit.jobs import Job, JobStatus
-from runpodkit.logs import batch_log
+from runpodkit.logs import batch_log, redact
 from runpodkit.params import ImageParams
 from runpodkit.prompts import PRESETS, enhance
+from runpodkit.reprs import cut
+from runpodkit.runs.collecting import Haul, distinct, fetch_all, image_file, put_unread
 from runpodkit.runs.inputs import sendable
 from runpodkit.runs.ledger import Change, Claim, FencedError, Lease, Ledger
 from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import work_of
-from runpodkit.runs.rows import PIXELS_DIGITS, ImageFile, Row, RunHead, TrialState
+from runpodkit.runs.rows import ImageFile, Row, RunHead, TrialState
 from runpodkit.runs.stock import Stock
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Trial
+
+T = TypeVar("T")
 
 TAKE_OVER_S = 15.0
 """A reservation without a job id is left alone this long: its driver may still be waiting for the answer."""
@@ -76,6 +78,8 @@ class Tools:
     clock: Callable[[], float]
     """Seconds since the epoch."""
     sleep: Callable[[float], Awaitable[None]]
+    ai_mark: bool = True
+    """Whether pictures say that a trained model made them."""
 
 
 class Conductor(Protocol):
@@ -175,6 +179,8 @@ class TrialWork:
             job=None,
             not_before=None,
             reason=None,
+            unread=None,
+            excerpt=None,
         )
         claim = await self._apply(reserved, "take" if self._head.reuse else "")
         return reserved if claim is None else await self._by_claim(claim)
@@ -440,27 +446,32 @@ class TrialWork:
             self._tools.pace.saw(job.execution_time_s, self._work)
         if job.status is JobStatus.CANCELLED:
             return await self._end(row, TrialState.CANCELLED, "cancelled on the endpoint")
-        if job.status is not JobStatus.COMPLETED:
-            return await self._failed(row, job.reason)
-        if job.output is None:
-            return await self._failed(row, job.reason)
+        if job.status is not JobStatus.COMPLETED or job.output is None:
+            return await self._without_picture(row, job, job.reason)
         reading = self._dialect.read(job.output)
         if reading.cost_usd is not None:
             row = replace(row, cost_usd=reading.cost_usd, flags=(*row.flags, "cost from worker"))
         if reading.error:
-            return await self._failed(row, reading.error)
-        if not reading.images:
-            return await self._failed(row, "the output holds no picture")
-        try:
-            fetched = [await fetch_image(ref, endpoint_host=self._tools.host) for ref in reading.images]
-        except OutputError as exc:
-            return await self._end(row, TrialState.FAILED, f"unreadable output: {exc}")
-        seed = reading.seed if reading.seed is not None else reading.images[0].seed
-        images = await self._keep(row, fetched)
-        if images is None:
+            return await self._without_picture(row, job, reading.error)
+        haul = await fetch_all(reading.images, self._tools.host)
+        if not haul.fetched:
+            return await self._without_picture(row, job, f"unreadable output: {'; '.join(haul.problems)}", final=True)
+        if haul.problems:
+            noted = await self._note_unread(row, job, "; ".join(haul.problems))
+            if noted is None:
+                return replace(row, state=TrialState.SUBMITTED)
+            row = noted
+        kept = await self._keep(row, haul)
+        if kept is None:
             return replace(row, state=TrialState.SUBMITTED)
+        images, repeated = kept
+        remark = [f"the worker complains: {cut(reading.remark, 200)}"] if reading.remark else []
         collected = replace(
-            row, state=TrialState.COLLECTED, images=images, seed=seed, flags=(*row.flags, *self._oddities(images, seed))
+            row,
+            state=TrialState.COLLECTED,
+            images=images,
+            seed=reading.seed if reading.seed is not None else reading.images[0].seed,
+            flags=(*row.flags, *_few(haul.problems), *repeated, *remark),
         )
         if job.execution_time_s is not None:
             self._conductor.saw_time(job.execution_time_s, self._work)
@@ -470,8 +481,8 @@ class TrialWork:
             add={**self._costs(collected), "successes": 1, "status_calls": self._looks},
         )
 
-    async def _keep(self, row: Row, fetched: list[Fetched]) -> tuple[ImageFile, ...] | None:
-        """Put the pictures into the store, waiting for it if need be; None when told to stop meanwhile."""
+    async def _keep(self, row: Row, haul: Haul) -> tuple[tuple[ImageFile, ...], list[str]] | None:
+        """Put the pictures into the store, each once, and say which were left out; None when told to stop meanwhile."""
         sent = enhance(self._params, PRESETS[self._dialect.preset])
         about: dict[str, Any] = {
             "run": self._head.name,
@@ -484,33 +495,45 @@ class TrialWork:
         if not_sent := sorted(set(ImageParams.model_fields) - self._dialect.takes):
             about["not_sent"] = not_sent
 
-        def put_all() -> tuple[ImageFile, ...]:
+        def put_all() -> tuple[tuple[ImageFile, ...], list[str]]:
             files = []
-            for i, one in enumerate(fetched):
-                key = f"images/{self.key[:2]}/{self.key}-{i}.{one.format}"
-                data = embed(one.data, self._params, sent, about)
-                self._tools.store.put(key, data, f"image/{one.format}")
-                digest = hashlib.sha256(one.data).hexdigest()[:PIXELS_DIGITS]
-                files.append(ImageFile(key, one.width, one.height, len(data), digest))
-            return tuple(files)
+            kept, repeated = distinct(haul.fetched)
+            for i, one in enumerate(kept):
+                key = f"images/{self.key[:2]}/{self.key}-{i}.{one.picture.format}"
+                try:
+                    data = embed(one.picture.data, self._params, sent, about, ai_mark=self._tools.ai_mark)
+                except OutputError:  # it can be looked at, and that counts
+                    data = one.picture.data
+                self._tools.store.put(key, data, f"image/{one.picture.format}")
+                files.append(image_file(key, len(data), one, several=len(haul.fetched) > 1))
+            return tuple(files), repeated
 
+        return await self._stored(put_all)
+
+    async def _without_picture(self, row: Row, job: Job, reason: str, *, final: bool = False) -> Row:
+        """A job that gave no picture: what it returned instead is kept."""
+        if job.output is not None:
+            noted = await self._note_unread(row, job, reason)
+            if noted is None:
+                return replace(row, state=TrialState.SUBMITTED)
+            row = noted
+        return await (self._end(row, TrialState.FAILED, reason) if final else self._failed(row, reason))
+
+    async def _note_unread(self, row: Row, job: Job, problem: str) -> Row | None:
+        about = {"run": self._head.name, "trial": self._trial.number, "job": job.id, "problem": problem}
+        kept = await self._stored(lambda: put_unread(self._tools.store, self.key, job.output, about))
+        return None if kept is None else replace(row, unread=kept[0], excerpt=kept[1])
+
+    async def _stored(self, put: Callable[[], T]) -> T | None:
+        """What `put` gives, in a thread; waits for the store if need be.  None when told to stop meanwhile."""
         while True:
             try:
-                return await asyncio.to_thread(put_all)
+                return await asyncio.to_thread(put)
             except StoreError as exc:
                 await self._conductor.hold(f"store: {exc}", person=False)
                 await self._conductor.nap(3.0)
                 if self._conductor.stopping():
                     return None
-
-    def _oddities(self, images: tuple[ImageFile, ...], seed: int | None) -> list[str]:
-        odd = []
-        asked = (self._params.width, self._params.height)
-        if self._dialect.asks_size(self._params) and any((one.width, one.height) != asked for one in images):
-            odd.append(f"size delivered {images[0].width}×{images[0].height}")
-        if seed is not None and seed != self._params.seed and "seed" in self._dialect.takes:
-            odd.append(f"seed delivered {seed}")
-        return odd
 
     # ends
 
@@ -535,7 +558,7 @@ class TrialWork:
 
     async def _end(self, row: Row, state: TrialState, reason: str, add: Mapping[str, float] | None = None) -> Row:
         ended = replace(
-            row, state=state, reason=reason[:500], key=self.key, ended_at=row.ended_at or self._tools.clock()
+            row, state=state, reason=redact(reason)[:500], key=self.key, ended_at=row.ended_at or self._tools.clock()
         )
         numbers = {**self._costs(row), "status_calls": self._looks, **(add or {})}
         return await self._write(ended, claim="drop", add=numbers)
@@ -566,3 +589,8 @@ class TrialWork:
                 if not await self._conductor.ledger_back(exc):
                     raise
                 doubtful = True
+
+
+def _few(problems: tuple[str, ...]) -> list[str]:
+    """The first of many, as a row in the ledger stays small."""
+    return [*problems[:3], *([f"{len(problems) - 3} more could not be read"] if len(problems) > 3 else [])]

@@ -45,6 +45,7 @@ def family(settings: Settings, address: EndpointAddress | None) -> str:
             "gpu": settings.gpu,
             "model": settings.model,
             "store": store,
+            **({} if settings.ai_mark else {"ai_mark": False}),
         }
     )
 

@@ -7,6 +7,7 @@ All calls block; async callers use a thread.  Every store may be shared by threa
 
 from __future__ import annotations
 
+import operator
 import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -16,8 +17,12 @@ from runpodkit.errors import ConfigError, StoreError
 if TYPE_CHECKING:
     from runpodkit.settings import Settings
 
-__all__ = ["Store", "check_key", "open_store"]
+__all__ = ["Store", "check_key", "open_bucket", "open_store"]
 
+LINK_S = 3600
+"""How long a link lasts unless somebody says otherwise."""
+MAX_LINK_S = 7 * 86_400
+"""S3 signs no link for longer."""
 _MAX_KEY_BYTES = 900  # S3 takes 1024 and the bucket's own prefix is part of them
 _MAX_NAME_BYTES = 200  # file systems take 255, S3 servers that keep files need some of them
 
@@ -32,7 +37,7 @@ class Store(Protocol):
     """
 
     describe: str
-    """What kind of store this is, in a word that is the same on every machine: "folder", "S3"."""
+    """What kind of store this is, in a word that is the same on every machine: "folder", "S3", "zip"."""
 
     def put(self, key: str, data: bytes, content_type: str | None = None) -> None:
         """Write whole or not at all; an existing key is replaced.
@@ -44,7 +49,7 @@ class Store(Protocol):
         """
 
     def get(self, key: str) -> bytes:
-        """Raises StoreError if there is no such key."""
+        """Raises NoSuchKeyError, which is a StoreError, if there is no such key."""
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Keys that start with `prefix`, sorted by code point, listed as they are asked for.
@@ -55,10 +60,17 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove a key; one that is not there is fine, so this is safe to repeat."""
 
-    def url(self, key: str, lasts_s: int = 3600) -> str:
+    def url(self, key: str, lasts_s: int = LINK_S) -> str:
         """A link that opens in a browser; whether the key exists is not looked up.
 
-        A bucket's link is signed and lapses after `lasts_s`: whoever has it may read, so it counts as a secret.
+        A bucket's link is signed: whoever has it may read, so it counts as a secret.
+
+        Args:
+            lasts_s: Seconds until a bucket's link ends, 1 to 604,800 (7 days); a folder's never ends.
+
+        Raises:
+            ValueError: `lasts_s` is out of bounds, of whichever store.
+            StoreError: this store has no links; the message says what it has instead.
         """
 
 
@@ -72,21 +84,40 @@ def open_store(settings: Settings) -> Store:
         from runpodkit.storage.local import LocalStore
 
         return LocalStore(settings.home / "store")
+    return open_bucket(settings, settings.s3_bucket_name, settings.s3_prefix)
+
+
+def open_bucket(settings: Settings, bucket: str, prefix: str = "") -> Store:
+    """Any bucket that the configured keys can reach, at the configured endpoint; connects to nothing yet.
+
+    Raises:
+        ConfigError: no keys are configured, or bucket, endpoint or prefix cannot be meant.
+    """
     if settings.s3_access_key is None or settings.s3_secret_key is None:
         raise ConfigError(
-            f"the bucket {settings.s3_bucket_name} has no keys: set YANDEX_ACCESS_KEY and YANDEX_SECRET_KEY "
+            f"the bucket {bucket} has no keys: set YANDEX_ACCESS_KEY and YANDEX_SECRET_KEY "
             "(or S3_ACCESS_KEY and S3_SECRET_KEY)"
         )
     from runpodkit.storage.s3 import S3Store
 
     return S3Store(
-        settings.s3_bucket_name,
-        settings.s3_access_key,
-        settings.s3_secret_key,
-        settings.s3_endpoint,
-        settings.s3_region,
-        settings.s3_prefix,
+        bucket, settings.s3_access_key, settings.s3_secret_key, settings.s3_endpoint, settings.s3_region, prefix
     )
+
+
+def check_lasts(lasts_s: int) -> int:
+    """How long a link is to last, if it can.
+
+    Raises:
+        ValueError: not a whole number of seconds from 1 to `MAX_LINK_S`.
+    """
+    try:
+        seconds = operator.index(lasts_s)
+    except TypeError:
+        raise ValueError(f"lasts_s={lasts_s!r}: give whole seconds") from None
+    if isinstance(lasts_s, bool) or not 1 <= seconds <= MAX_LINK_S:
+        raise ValueError(f"lasts_s={lasts_s!r}: a link lasts 1 to {MAX_LINK_S:,} seconds (7 days)")
+    return seconds
 
 
 def check_key(key: str) -> str:

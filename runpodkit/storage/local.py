@@ -15,8 +15,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from runpodkit.errors import StoreError
-from runpodkit.storage import check_key, check_prefix, is_key
+from runpodkit.errors import NoSuchKeyError, StoreError
+from runpodkit.storage import LINK_S, check_key, check_lasts, check_prefix, is_key
 
 _HIDDEN = ".put-"  # keys have no part that starts with a dot, so nothing of this is ever listed
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -49,7 +49,7 @@ class LocalStore:
         try:
             return self._path(key).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise StoreError(f"cannot read key {key!r}: there is no such key in {self.folder}") from None
+            raise NoSuchKeyError(f"cannot read key {key!r}: there is no such key in {self.folder}") from None
         except OSError as exc:
             raise self._error(exc, f"read key {key!r}") from None
 
@@ -72,7 +72,8 @@ class LocalStore:
                     break
                 folder.rmdir()
 
-    def url(self, key: str, lasts_s: int = 3600) -> str:
+    def url(self, key: str, lasts_s: int = LINK_S) -> str:
+        check_lasts(lasts_s)
         return self._path(key).as_uri()
 
     def _path(self, key: str) -> Path:

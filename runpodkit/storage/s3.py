@@ -24,14 +24,20 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 from pydantic import SecretStr
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from runpodkit.errors import ConfigError, StoreError
-from runpodkit.storage import check_key, check_prefix, is_key
+from runpodkit.errors import ConfigError, NoSuchKeyError, StoreError
+from runpodkit.storage import LINK_S, check_key, check_lasts, check_prefix, is_key
 
 T = TypeVar("T")
 
-URL_LASTS_S = 3600
+CONNECTIONS = 16
+"""Open at once to one bucket; more threads than that wait for each other."""
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 10.0
+"""Before a request is made again: a random part of the first, of twice as much, and so on up to the second."""
+_NO_ANSWER = (ConnectionError, HTTPClientError, ResponseStreamingError, IncompleteReadError)
+_NO_SUCH_KEY = "there is no such key"
+_BUSY = ("SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestTimeout")
 _YANDEX_DOMAIN = "yandexcloud.net"
 _KEYS = "YANDEX_ACCESS_KEY and YANDEX_SECRET_KEY (or S3_ACCESS_KEY and S3_SECRET_KEY)"
 _CONTENT_TYPES = {
@@ -101,20 +107,10 @@ class S3Store:
 
     def get(self, key: str) -> bytes:
         name = self._name(key)
-
-        def read(s3: Any) -> bytes:
-            # boto3 repeats requests, but not one whose body broke off half way.
-            for attempt in Retrying(
-                retry=retry_if_exception_type((ResponseStreamingError, IncompleteReadError)),
-                stop=stop_after_attempt(self.max_attempts),
-                wait=wait_random_exponential(max=5),
-                reraise=True,
-            ):
-                with attempt:
-                    body: bytes = s3.get_object(Bucket=self.bucket, Key=name)["Body"].read()
-            return body
-
-        return self._do(f"read key {key!r}", read)
+        body: bytes = self._do(
+            f"read key {key!r}", lambda s3: s3.get_object(Bucket=self.bucket, Key=name)["Body"].read()
+        )
+        return body
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         return self._list(check_prefix(prefix))
@@ -123,11 +119,11 @@ class S3Store:
         name = self._name(key)
         self._do(f"delete key {key!r}", lambda s3: s3.delete_object(Bucket=self.bucket, Key=name))
 
-    def url(self, key: str, lasts_s: int = URL_LASTS_S) -> str:
-        params = {"Bucket": self.bucket, "Key": self._name(key)}
+    def url(self, key: str, lasts_s: int = LINK_S) -> str:
+        params, seconds = {"Bucket": self.bucket, "Key": self._name(key)}, check_lasts(lasts_s)
         link: str = self._do(
             f"sign a link to key {key!r}",
-            lambda s3: s3.generate_presigned_url("get_object", Params=params, ExpiresIn=lasts_s),
+            lambda s3: s3.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds),
         )
         return link
 
@@ -152,15 +148,29 @@ class S3Store:
                 )
             if not page["IsTruncated"]:
                 return
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+            if (token := page.get("NextContinuationToken")) in (None, asked.get("ContinuationToken")):
+                raise StoreError(
+                    f"cannot list keys in the bucket {self.bucket}: {self._host or 'AWS'} lists the same keys again and again"
+                )
+            asked["ContinuationToken"] = token
 
     def _do(self, deed: str, work: Callable[[Any], T]) -> T:
-        """The one door to the bucket; what fails here leaves as a StoreError."""
+        """The one door to the bucket; what fails here leaves as a StoreError.
+
+        Everything that is asked is safe to repeat: values are written whole and replace what is there.  boto3's own
+        retries last half a second and share an allowance between threads, too little for a server that starts again.
+        """
+        patiently = Retrying(
+            retry=retry_if_exception(_may_pass),
+            stop=stop_after_attempt(self.max_attempts),
+            wait=wait_random_exponential(multiplier=FIRST_PAUSE_S, max=MAX_PAUSE_S),
+            reraise=True,
+        )
         try:
-            return work(self._client())
+            return patiently(work, self._client())
         except ClientError as exc:
             reason = self._refusal(exc)
-        except (ConnectionError, HTTPClientError, ResponseStreamingError, IncompleteReadError) as exc:
+        except _NO_ANSWER as exc:
             reason = (
                 f"no answer from {self._host or 'AWS'} after {self.max_attempts} attempts ({type(exc).__name__}): "
                 "check the network and YANDEX_ENDPOINT_URL (or S3_ENDPOINT_URL)"
@@ -168,7 +178,8 @@ class S3Store:
         except BotoCoreError as exc:
             reason = f"boto3 says: {self._clean(str(exc))}"
         # Raised outside the except blocks: what boto3 said may hold the key, and does not travel along.
-        raise StoreError(f"cannot {deed} in the bucket {self.bucket}: {reason}")
+        kind = NoSuchKeyError if reason is _NO_SUCH_KEY else StoreError
+        raise kind(f"cannot {deed} in the bucket {self.bucket}: {reason}")
 
     def _refusal(self, exc: ClientError) -> str:
         """What the server's answer means, and what to do about it."""
@@ -176,7 +187,7 @@ class S3Store:
         code = str(error.get("Code", "unknown"))
         status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in ("NoSuchKey", "404", "NotFound"):
-            return "there is no such key"
+            return _NO_SUCH_KEY
         if code == "NoSuchBucket":
             return "the bucket does not exist there: create it, or set YANDEX_BUCKET_NAME (or S3_BUCKET_NAME)"
         if code in ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"):
@@ -187,7 +198,7 @@ class S3Store:
             return f"{code}: the keys are wrong: check {_KEYS}"
         if code in ("AccessDenied", "AllAccessDisabled", "AccountProblem") or status == 403:
             return f"{code}: the keys have no permission for this: check the bucket's policy, or {_KEYS}"
-        if status >= 500 or code == "SlowDown":
+        if status >= 500 or status == 429 or code in _BUSY:
             return f"{code}: the server is busy or broken, also after {self.max_attempts} attempts: try again later"
         return f"{code} (HTTP {status}): {self._clean(str(error.get('Message', '')))}"
 
@@ -205,22 +216,30 @@ class S3Store:
                     aws_secret_access_key=self._secret_key.get_secret_value(),
                     region_name=self.region,
                 )
-                client = session.client("s3", endpoint_url=self.endpoint_url, config=_config(self.max_attempts))
+                client = session.client("s3", endpoint_url=self.endpoint_url, config=_config())
                 self._client_of = (os.getpid(), client)
             return self._client_of[1]
 
 
-def _config(max_attempts: int) -> Config:
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same request may be answered a moment later."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, _NO_ANSWER)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or status == 429 or error.response.get("Error", {}).get("Code") in _BUSY
+
+
+def _config() -> Config:
     return Config(
         # Otherwise uploads over HTTPS carry checksum trailers, which servers other than AWS refuse.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         signature_version="s3v4",  # otherwise links to us-east-1 are signed with the version before
         s3={"addressing_style": "path"},
-        retries={"total_max_attempts": max_attempts, "mode": "standard"},
+        retries={"total_max_attempts": 1, "mode": "standard"},  # ours are in S3Store._do
         connect_timeout=5,
         read_timeout=60,
-        max_pool_connections=16,
+        max_pool_connections=CONNECTIONS,
         ignore_configured_endpoint_urls=True,  # one home for the endpoint: our settings
     )
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from runpodkit.notebook.wording import in_words
+from runpodkit.notebook.wording import facts_of, in_words
+from runpodkit.params import ImageParams
+from runpodkit.runs.records import Record
+from runpodkit.runs.rows import ImageFile, TrialState
 
 
 class Model(BaseModel):
@@ -41,3 +44,30 @@ def test_each_kind_of_refusal_has_words(name: str, value: object, words: str) ->
         Model.model_validate({name: value})
 
     assert [in_words(item, Model.model_json_schema()["properties"][name]) for item in refused.value.errors()] == [words]
+
+
+def record(**about: object) -> Record:
+    plain = {"trial": 0, "state": TrialState.FAILED, "values": {}, "params": ImageParams(user_prompt="a fox")}
+    words = {"prompt": "a fox", "negative_prompt": "", "run": "r", "endpoint": "e", "simulated": True}
+    return Record(**{**plain, **words, **about})  # type: ignore[arg-type]
+
+
+def test_what_a_failed_trial_returned_is_among_its_facts() -> None:
+    facts = facts_of(record(reason="the output holds no picture", unread="unread/ab/x.json", excerpt='{"log": "NaN"}'))
+
+    assert facts[-3:] == [
+        ("reason", "the output holds no picture"),
+        ("returned", '{"log": "NaN"}'),
+        ("kept as", "unread/ab/x.json"),
+    ]
+
+
+def test_flags_are_remarks_but_for_where_the_cost_is_from() -> None:
+    image = ImageFile("images/x.png", 64, 64, 99)
+    facts = dict(
+        facts_of(record(images=(image,), flags=("cost from worker", "blank picture", "same pixels as trial 3")))
+    )
+
+    assert facts["remarks"] == "blank picture; same pixels as trial 3"
+    assert not {"reason", "returned", "kept as"} & facts.keys()
+    assert "remarks" not in dict(facts_of(record(flags=("cost from worker",))))

@@ -138,6 +138,8 @@ def test_the_worker_is_told_everything_the_kit_was_told_wherever_from(settings):
     assert given["RUNPODKIT_HOME"] == str(mine.home)
     assert given["PATH"] == "/bin"
     assert "RUNPODKIT_MODEL" not in given
+    assert given["RUNPODKIT_AI_MARK"] == "1", "an .env that the worker finds may say otherwise"
+    assert environment(order(Settings.load(RUNPODKIT_AI_MARK=False)), {})["RUNPODKIT_AI_MARK"] == "0"
 
 
 def test_for_the_stand_in_no_key_and_no_port_is_handed_over(settings):

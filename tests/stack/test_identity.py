@@ -31,6 +31,7 @@ def test_it_is_eight_hex_digits_and_steady():
         {"RUNPODKIT_DIALECT": "a1111"},
         {"RUNPODKIT_GPU": "A100"},
         {"RUNPODKIT_MODEL": "sdxl"},
+        {"RUNPODKIT_AI_MARK": "0"},
         {"RUNPODKIT_HOME": "/elsewhere"},
         BUCKET,
     ],

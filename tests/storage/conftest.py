@@ -1,4 +1,4 @@
-"""The stores under test: a folder, and buckets on two S3 servers that run in processes of their own.
+"""The stores under test: a folder, a zip file, and buckets on two S3 servers in processes of their own.
 
 Both servers check signatures: moto as its IAM does, nanio as S3 does.
 """
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +23,9 @@ from pydantic import SecretStr
 from runpodkit.storage import Store
 from runpodkit.storage.local import LocalStore
 from runpodkit.storage.s3 import S3Store
+from runpodkit.storage.zipped import ZipStore, write_zip
 
-_POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
+_POLICY = '{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":{},"Resource":"*"}}]}}'
 
 
 class Server(NamedTuple):
@@ -52,6 +53,15 @@ class Backend(NamedTuple):
     name: str
     opens_links: bool
     new: Callable[[], Store]
+
+
+class Filled(NamedTuple):
+    """A kind of store that tests fill before they read it; one kind can only be read."""
+
+    name: str
+    fill: Callable[[Mapping[str, bytes]], Store]
+    again: Callable[[], Store]
+    """The same store, opened anew."""
 
 
 def free_port() -> int:
@@ -95,6 +105,18 @@ def make_bucket(server: Server) -> None:
     ).create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "ru-central1"})
 
 
+def reader_of(server: Server) -> Server:
+    """The same server for a user who may list and read, and nothing else; moto alone has users."""
+    session = boto3.session.Session(server.access_key, server.secret_key, region_name="us-east-1")
+    iam = session.client("iam", endpoint_url=server.url)
+    iam.create_user(UserName="bob")
+    allowed = _POLICY.format('["s3:ListBucket","s3:GetObject"]')
+    iam.put_user_policy(UserName="bob", PolicyName="reads", PolicyDocument=allowed)
+    keys = iam.create_access_key(UserName="bob")["AccessKey"]
+    iam.close()
+    return server._replace(access_key=keys["AccessKeyId"], secret_key=keys["SecretAccessKey"])
+
+
 def nanio_command(port: int, folder: Path) -> list[str]:
     return [
         sys.executable, "-m", "nanio", "serve", "--host", "127.0.0.1", "--port", str(port),
@@ -132,7 +154,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
         iam = boto3.session.Session("first", "first", region_name="us-east-1").client("iam", endpoint_url=url)
         iam.create_user(UserName="anna")
-        iam.put_user_policy(UserName="anna", PolicyName="all", PolicyDocument=_POLICY)
+        iam.put_user_policy(UserName="anna", PolicyName="all", PolicyDocument=_POLICY.format('"*"'))
         keys = iam.create_access_key(UserName="anna")["AccessKey"]
         server = Server(url, keys["AccessKeyId"], keys["SecretAccessKey"], signed_links=False)
         make_bucket(server)
@@ -143,13 +165,38 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(params=["folder", "moto", "nanio"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    if request.param == "folder":
+    return _backend(request, request.param, tmp_path)
+
+
+def _backend(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Backend:
+    if name == "folder":
         return Backend("folder", True, lambda: LocalStore(tmp_path / "store"))
-    server: Server = request.getfixturevalue(request.param)
+    server: Server = request.getfixturevalue(name)
     prefix = f"team/{tmp_path.name}"  # a corner of its own for each test
-    return Backend(request.param, server.signed_links, lambda: server.store(prefix=prefix))
+    return Backend(name, server.signed_links, lambda: server.store(prefix=prefix))
 
 
 @pytest.fixture
 def store(backend: Backend) -> Store:
     return backend.new()
+
+
+@pytest.fixture(params=["folder", "moto", "nanio", "zip"])
+def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Filled:
+    if request.param == "zip":
+        file = tmp_path / "kept.zip"
+
+        def fill(values: Mapping[str, bytes]) -> Store:
+            write_zip(file, values.items(), {})
+            return ZipStore(file)
+
+        return Filled("zip", fill, lambda: ZipStore(file))
+    backend = _backend(request, request.param, tmp_path)
+
+    def put(values: Mapping[str, bytes]) -> Store:
+        store = backend.new()
+        for key, data in values.items():
+            store.put(key, data)
+        return store
+
+    return Filled(request.param, put, backend.new)

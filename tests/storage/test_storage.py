@@ -1,4 +1,4 @@
-"""What holds for every store: one suite over a folder and two S3 servers; keys; which store is opened."""
+"""What holds for every store: one suite over a folder, two S3 servers and a zip file; keys; which store is opened."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from runpodkit.errors import ConfigError, StoreError
+from runpodkit.errors import ConfigError, NoSuchKeyError, StoreError
 from runpodkit.settings import Settings
 from runpodkit.storage import Store, check_key, open_store
 from runpodkit.storage.local import LocalStore
 from runpodkit.storage.s3 import S3Store
-from tests.storage.conftest import Backend
+from tests.storage.conftest import Backend, Filled
 
 ODD_KEYS = [
     "a b.txt",
@@ -37,8 +37,8 @@ ODD_KEYS = [
 ]
 
 
-def test_what_was_put_is_got(store: Store) -> None:
-    store.put("images/3f/3f9c-0.png", b"\x89PNG\r\n\x00\xff")
+def test_what_was_put_is_got(filled: Filled) -> None:
+    store = filled.fill({"images/3f/3f9c-0.png": b"\x89PNG\r\n\x00\xff"})
 
     assert store.get("images/3f/3f9c-0.png") == b"\x89PNG\r\n\x00\xff"
 
@@ -51,29 +51,31 @@ def test_a_second_put_replaces_the_first(store: Store) -> None:
     assert list(store.keys()) == ["plan.json"]
 
 
-def test_nothing_is_a_value_too(store: Store) -> None:
-    store.put("empty", b"")
+def test_nothing_is_a_value_too(filled: Filled) -> None:
+    store = filled.fill({"empty": b"", "empty.png": b""})
 
-    assert store.get("empty") == b""
+    assert store.get("empty") == store.get("empty.png") == b""
 
 
-def test_some_megabytes_come_back_whole(store: Store) -> None:
+def test_some_megabytes_come_back_whole(filled: Filled) -> None:
     data = bytes(range(256)) * 4096 * 6  # 6 MiB
-    store.put("big.bin", data)
+    store = filled.fill({"big.bin": data, "big.png": data})
 
-    assert store.get("big.bin") == data
+    assert store.get("big.bin") == store.get("big.png") == data
 
 
-def test_a_missing_key_is_a_store_error_that_names_it(store: Store) -> None:
-    with pytest.raises(StoreError, match=r"cannot read key 'runs/none/plan\.json'.*there is no such key"):
+def test_a_missing_key_is_a_store_error_that_names_it(filled: Filled) -> None:
+    store = filled.fill({"runs/some/plan.json": b""})
+
+    with pytest.raises(NoSuchKeyError, match=r"cannot read key 'runs/none/plan\.json'.*there is no such key"):
         store.get("runs/none/plan.json")
 
 
-def test_the_folder_of_a_key_is_no_key(store: Store) -> None:
-    store.put("runs/a/plan.json", b"{}")
+def test_the_folder_of_a_key_is_no_key(filled: Filled) -> None:
+    store = filled.fill({"runs/a/plan.json": b"{}"})
 
     for near in ("runs", "runs/a", "runs/a/plan.json/x"):
-        with pytest.raises(StoreError, match="no such key"):
+        with pytest.raises(NoSuchKeyError, match="no such key"):
             store.get(near)
 
 
@@ -86,18 +88,17 @@ def test_deleting_removes_one_key_and_may_be_repeated(store: Store) -> None:
     assert list(store.keys()) == ["runs/a/plan.json.bak"]
 
 
-def test_keys_are_sorted_by_code_point_whatever_the_folders(store: Store) -> None:
+def test_keys_are_sorted_by_code_point_whatever_the_folders(filled: Filled) -> None:
     # "-" < "." < "/" < "0" < "A" < "a" < "é", so a folder's keys lie between its neighbours.
     in_order = ["a-b", "a.png", "a/a", "a/a.b/c", "a/b", "a0", "aA", "aa", "aé", "b"]
-    for key in reversed(in_order):
-        store.put(key, b".")
+    store = filled.fill(dict.fromkeys(reversed(in_order), b"."))
 
     assert list(store.keys()) == in_order
 
 
-def test_a_prefix_is_any_beginning_of_a_key(store: Store) -> None:
-    for key in ("images/3f/3f9c-0.png", "images/3f/3f9c-1.png", "images/3f/3fa0-0.png", "images/40/40-0.png", "runs/x"):
-        store.put(key, b".")
+def test_a_prefix_is_any_beginning_of_a_key(filled: Filled) -> None:
+    names = ("images/3f/3f9c-0.png", "images/3f/3f9c-1.png", "images/3f/3fa0-0.png", "images/40/40-0.png", "runs/x")
+    store = filled.fill(dict.fromkeys(names, b"."))
 
     assert list(store.keys("images/3f/3f9c")) == ["images/3f/3f9c-0.png", "images/3f/3f9c-1.png"]
     assert len(list(store.keys("images/3f/"))) == 3
@@ -108,21 +109,29 @@ def test_a_prefix_is_any_beginning_of_a_key(store: Store) -> None:
     assert list(store.keys("nothing/here")) == []
 
 
-def test_an_empty_store_has_no_keys(store: Store) -> None:
+def test_an_empty_store_has_no_keys(filled: Filled) -> None:
+    store = filled.fill({})
+
     assert list(store.keys()) == []
     assert list(store.keys("runs/")) == []
 
 
-def test_odd_but_honest_keys_are_kept_as_they_are(backend: Backend, store: Store) -> None:
-    odd = [key for key in ODD_KEYS if not (backend.name == "nanio" and "%" in key)]  # it decodes them twice
-    for key in odd:
-        store.put(key, key.encode())
+def test_odd_but_honest_keys_are_kept_as_they_are(filled: Filled) -> None:
+    odd = [key for key in ODD_KEYS if not (filled.name == "nanio" and "%" in key)]  # it decodes them twice
+    store = filled.fill({key: key.encode() for key in odd})
 
     assert list(store.keys()) == sorted(odd)
     for key in odd:
         assert store.get(key) == key.encode()
         assert list(store.keys(key)) == [key]
-        store.delete(key)
+
+
+def test_odd_keys_can_be_deleted_too(backend: Backend, store: Store) -> None:
+    for key in ODD_KEYS:
+        if not (backend.name == "nanio" and "%" in key):
+            store.put(key, b"x")
+            store.delete(key)
+
     assert list(store.keys()) == []
 
 
@@ -133,7 +142,8 @@ def test_odd_but_honest_keys_are_kept_as_they_are(backend: Backend, store: Store
         *("\ud800", "a\ufffe", "é" * 101, "a/" * 450 + "b"),
     ],
 )
-def test_keys_that_could_leave_the_store_are_refused_by_every_call(store: Store, key: str) -> None:
+def test_keys_that_could_leave_the_store_are_refused_by_every_call(filled: Filled, key: str) -> None:
+    store = filled.fill({})
     for call in (
         lambda: store.put(key, b""),
         lambda: store.get(key),
@@ -157,6 +167,14 @@ def test_threads_may_share_a_store(store: Store) -> None:
     assert len(list(store.keys("images/"))) == 40
 
 
+def test_threads_may_read_from_a_store_that_they_share(filled: Filled) -> None:
+    values = {f"images/{number % 3}/{number}.png": bytes([number]) * 5000 for number in range(40)}
+    store = filled.fill(values)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(store.get, values)) == list(values.values())
+
+
 def test_the_last_of_many_writers_wins_whole(store: Store) -> None:
     versions = [bytes([65 + number]) * 200_000 for number in range(6)]
 
@@ -176,10 +194,25 @@ def test_a_link_opens_without_the_store(backend: Backend, store: Store) -> None:
         assert answer.read() == b"picture"
 
 
-def test_a_store_opened_later_sees_the_same(backend: Backend, store: Store) -> None:
-    store.put("runs/a/plan.json", b"{}")
+def test_a_store_opened_later_sees_the_same(filled: Filled) -> None:
+    filled.fill({"runs/a/plan.json": b"{}"})
 
-    assert list(backend.new().keys()) == ["runs/a/plan.json"]
+    assert list(filled.again().keys()) == ["runs/a/plan.json"]
+    assert filled.again().get("runs/a/plan.json") == b"{}"
+
+
+@pytest.mark.parametrize("lasts_s", [0, -1, 604_801, 3600.0, True, "1 day", float("nan"), None])
+def test_a_link_that_cannot_last_so_long_is_a_callers_mistake_in_every_store(filled: Filled, lasts_s: object) -> None:
+    store = filled.fill({"a.png": b"picture"})
+
+    with pytest.raises(ValueError, match="lasts_s="):
+        store.url("a.png", lasts_s)  # type: ignore[arg-type]
+
+
+def test_a_link_may_last_a_second_and_a_week(backend: Backend, store: Store) -> None:
+    links = {store.url("a.png", lasts_s=1), store.url("a.png", lasts_s=604_800)}
+
+    assert len(links) == (1 if backend.name == "folder" else 2)  # a folder's link never ends
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="/\\\ufffe\uffff")))

@@ -142,6 +142,7 @@ class RunView {
     this.bar = el("div", { class: "rk-bar", role: "progressbar" }, el("i", { class: "rk-done" }), el("i", { class: "rk-bad" }), el("i", { class: "rk-off" }), el("i", { class: "rk-fly" }));
     this.banner = el("div", { class: "rk-banner", hidden: true, role: "alert" });
     this.reason = el("div", { class: "rk-reason", hidden: true });
+    this.remark = el("div", { class: "rk-reason rk-remark", hidden: true });
     const press = (action, words) => el("button", { class: "rk-button", onclick: (event) => this.press(action, event.target) }, words);
     this.buttons = {
       pause: press("pause", "Pause"), resume: press("resume", "Resume"),
@@ -154,7 +155,7 @@ class RunView {
       el("div", { class: "rk-title" },
         el("b", {}, name), el("span", { class: `rk-badge rk-${simulated ? "simulator" : "live"}` }, simulated ? "SIMULATOR" : "LIVE"), this.state,
         el("span", { class: "rk-gap" }), ...Object.values(this.buttons)),
-      this.bar, this.line, this.reason, this.banner, this.tools, this.box, this.numbers);
+      this.bar, this.line, this.reason, this.remark, this.banner, this.tools, this.box, this.numbers);
     this.drawHead();
     this.drawTools();
     this.drawGrid();
@@ -163,7 +164,7 @@ class RunView {
   }
 
   drawHead() {
-    const { state, line, done, bad, cancelled, flight, total, reason, over, changeable, retriable } = this.status;
+    const { state, line, done, bad, cancelled, flight, total, reason, remark, over, changeable, retriable } = this.status;
     this.state.textContent = state;
     this.state.className = `rk-state rk-is-${state.toLowerCase()}`;
     this.line.textContent = line;
@@ -176,6 +177,8 @@ class RunView {
     this.bar.setAttribute("aria-valuemax", total);
     this.reason.hidden = !reason;
     this.reason.textContent = reason;
+    this.remark.hidden = !remark;
+    this.remark.textContent = remark || "";
     const { pause, resume, retry, cancel } = this.buttons;
     pause.hidden = !changeable || over || state !== "RUNNING";
     resume.hidden = !changeable || over || (state !== "PAUSED" && state !== "HELD");

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from itertools import islice
 from pathlib import Path
 
 from runpodkit.runs.drafts import draft
 from runpodkit.runs.watch import progress
 from runpodkit.storage import Store
+from runpodkit.storage.many import each
 
 AT_ONCE = 8
 """Pictures in memory at most; a bucket answers that many from its pool of connections."""
@@ -22,15 +21,8 @@ def copy_pictures(store: Store, wanted: Iterable[tuple[str, Path]]) -> None:
         StoreError: a picture that cannot be read; those before it are there by then.
     """
     pairs = list(wanted)
-    with progress("pictures", len(pairs)) as step, ThreadPoolExecutor(AT_ONCE) as pool:
-        rest = iter(pairs)
-        waiting = {pool.submit(_copy, store, *pair) for pair in islice(rest, AT_ONCE)}
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for one in done:
-                one.result()
-                step()
-            waiting |= {pool.submit(_copy, store, *pair) for pair in islice(rest, len(done))}
+    with progress("pictures", len(pairs)) as step:
+        each(lambda pair: _copy(store, *pair), pairs, AT_ONCE, step, "written")
 
 
 def _copy(store: Store, key: str, path: Path) -> None:

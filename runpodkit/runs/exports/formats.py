@@ -33,6 +33,8 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format(f"{_EXPORTS}.files:write_parquet", (".parquet",)),
     "jsonl": Format(f"{_EXPORTS}.files:write_jsonl", (".jsonl", ".ndjson")),
     "imagefolder": Format(f"{_EXPORTS}.imagefolder:write_imagefolder"),
+    "html": Format(f"{_EXPORTS}.page:write_page", (".html", ".htm")),
+    "zip": Format(f"{_EXPORTS}.frozen:write_frozen", (".zip",)),
 }
 
 
