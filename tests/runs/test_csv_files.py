@@ -197,10 +197,14 @@ def test_what_a_spreadsheet_does_to_a_file_is_understood(tmp_path: Path) -> None
     assert str(frame["extra.x"].dtype) == "Int64"
 
 
-def test_one_column_with_gaps_keeps_its_rows() -> None:
-    frame = table([record(0), failed(1), record(2)])[["image"]]
+def test_one_column_with_gaps_and_blanks_keeps_its_rows_and_blank_lines_of_a_person_are_none(tmp_path: Path) -> None:
+    reasons = ["", None, " ", "\t", "fine"]
+    frame = table([failed(number, reason=reason) for number, reason in enumerate(reasons)])
 
-    pd.testing.assert_frame_equal(again(frame), frame)
+    pd.testing.assert_frame_equal(again(frame[["reason"]]), frame[["reason"]])
+    to_csv(frame, tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_bytes((tmp_path / "t.csv").read_bytes() + b"\n   \n\n")
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "t.csv"), frame)
 
 
 def test_frames_of_other_types_are_written_too(tmp_path: Path) -> None:

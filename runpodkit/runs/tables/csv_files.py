@@ -59,7 +59,10 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         ValueError: no CSV in UTF-8.
     """
     try:
-        raw = pd.read_csv(path, encoding="utf-8-sig", dtype=str, na_filter=False, index_col=False)
+        alone = pd.read_csv(path, encoding="utf-8-sig", nrows=0).shape[1] == 1  # then a blank line is a blank cell
+        raw = pd.read_csv(
+            path, encoding="utf-8-sig", dtype=str, na_filter=False, index_col=False, skip_blank_lines=not alone
+        )
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not in UTF-8: save it as “CSV UTF-8”") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as exc:

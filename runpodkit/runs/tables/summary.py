@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from runpodkit.runs.oddities import odd
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 from runpodkit.runs.tables.frame import table
@@ -26,8 +27,6 @@ MEASURES = (
     "cost_usd",
     "cost_per_image_usd",
 )
-_NO_FLAW = frozenset({"cost from worker"})
-"""Flags that tell where something is known from, not that anything is odd."""
 
 
 def summary(records: Iterable[Record], by: Sequence[str]) -> pd.DataFrame:
@@ -62,7 +61,7 @@ def summary(records: Iterable[Record], by: Sequence[str]) -> pd.DataFrame:
             "collected": [record.state.has_picture for record in rows],
             "failed": [record.state in (TrialState.FAILED, TrialState.EXPIRED) for record in rows],
             "cancelled": [record.state is TrialState.CANCELLED for record in rows],
-            "flagged": [not _NO_FLAW.issuperset(record.flags) for record in rows],
+            "flagged": [bool(odd(record.flags)) for record in rows],
             "priced": priced,
             "queue_delay_s": frame["queue_delay_s"],
             "execution_time_s": frame["execution_time_s"],
