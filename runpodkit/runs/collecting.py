@@ -5,6 +5,7 @@ Of several pictures the readable ones count, and of equal ones the first.  Knows
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ from runpodkit.storage import Store
 
 MAX_TOGETHER = 4 * MAX_BYTES
 """Bytes of all pictures of one job."""
+ONE_S, TOGETHER_S = 60.0, 300.0
+"""Seconds that the download of one picture, and of all of a job, may take."""
 EXCERPT = 500
 _PROBLEM = 160
 
@@ -53,12 +56,20 @@ async def fetch_all(refs: Sequence[ImageRef], endpoint_host: str) -> Haul:
     """
     fetched: list[tuple[Fetched, int | None]] = []
     problems: list[str] = []
-    left = MAX_TOGETHER
+    left, clock = MAX_TOGETHER, asyncio.get_running_loop().time
+    until = clock() + TOGETHER_S
     for number, ref in enumerate(refs, start=1):
         try:
             if left <= 0:
                 raise OutputError(f"the pictures before it have {MAX_TOGETHER / 2**20:g} MiB together")
-            one = await fetch_image(ref, endpoint_host=endpoint_host, max_bytes=min(MAX_BYTES, left))
+            if (left_s := until - clock()) <= 0:
+                raise OutputError(f"the pictures before it took {TOGETHER_S:g} s")
+            one = await fetch_image(
+                ref,
+                endpoint_host=endpoint_host,
+                max_bytes=min(MAX_BYTES, left),
+                timeout_s=min(ONE_S, max(0.1, round(left_s, 1))),
+            )
         except OutputError as exc:
             which = f"picture {number} of {len(refs)} could not be read: " if len(refs) > 1 else ""
             problems.append(which + cut(redact(str(exc)), _PROBLEM))

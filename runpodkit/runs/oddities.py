@@ -48,6 +48,8 @@ def of_trial(images: Sequence[ImageFile], seed: int | None, params: ImageParams,
         told.append(f"size{'s' if len(sizes) > 1 else ''} delivered {_listed(f'{w}×{h}' for w, h in sizes)}")
     if "seed" in dialect.takes and (strange := _strange_seeds(images, seed, params.seed)):
         told.append(f"seed{'s' if len(strange) > 1 else ''} delivered {_listed(map(str, strange))}")
+    if images and len(images) < params.num_images and "num_images" in dialect.takes:
+        told.append(f"{len(images)} of {params.num_images} pictures")
     blank = [number for number, one in enumerate(images, start=1) if one.blank]
     if blank and len(images) == 1:
         told.append("blank picture")

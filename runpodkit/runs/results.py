@@ -48,7 +48,7 @@ class Results(ABC):
 
     async def _records(self) -> list[Record]:
         """A record per trial, by number; trials that have not ended are there as they stand."""
-        return with_oddities(await self._read_records())
+        return await asyncio.to_thread(with_oddities, await self._read_records())
 
     records, arecords = both_ways(_records)
 

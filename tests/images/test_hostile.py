@@ -154,3 +154,19 @@ async def test_pictures_of_one_job_are_bounded_together(monkeypatch: pytest.Monk
         "picture 3 of 4 could not be read: ",
         "picture 4 of 4 could not be read: ",
     ]
+
+
+async def test_downloads_of_one_job_are_bounded_in_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    from runpodkit.runs import collecting
+
+    async def silent(writer: asyncio.StreamWriter, path: str) -> None:
+        await asyncio.sleep(1)
+
+    monkeypatch.setattr(collecting, "TOGETHER_S", 0.2)
+    async with serving(silent) as server:
+        haul = await collecting.fetch_all([ImageRef("url", server.url())] * 3, server.host)
+
+    first, second, third = haul.problems
+    assert first.endswith("/x.png: not here after 0.2 s")
+    assert second == "picture 2 of 3 could not be read: the pictures before it took 0.2 s"
+    assert third.startswith("picture 3 of 3")

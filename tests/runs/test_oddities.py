@@ -96,6 +96,15 @@ def test_seeds_may_be_one_for_all_or_count_up_from_the_one_asked_for(
     assert odd(*images, seed=seed) == said
 
 
+def test_fewer_pictures_than_were_asked_for_are_missed() -> None:
+    size = (1024, 1024)
+    asked = {"dialect": "a1111", "num_images": 3, "width": 1024, "height": 1024}
+
+    assert odd(file(size=size), file(size=size), **asked) == ["2 of 3 pictures"]
+    assert odd(file(size=size), file(size=size), file(size=size), **asked) == []
+    assert odd(**asked) == [], "the reason says why there is none"
+
+
 def test_a_blank_picture_is_named_among_several() -> None:
     size = (832, 1216)
 
