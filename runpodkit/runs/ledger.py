@@ -153,7 +153,7 @@ class Ledger:
     async def status(self, name: str) -> RunStatus | None:
         async with _errors(f"read run {name}"):
             about = await _reply(self._redis.hgetall(self._run(name)))
-        if not about:
+        if "state" not in about:  # a late driver may still count for a run that was forgotten meanwhile
             return None
         return RunStatus(
             state=RunState(about["state"]),
