@@ -23,6 +23,8 @@ _BIG_PIXELS = 8_000_000
 _GAP = 1.5
 """How much larger than asked the cheap first reduction must leave a picture; see Pillow's `reducing_gap`."""
 
+_QUICK_GAP = 1.0
+
 
 def thumbnail(data: bytes, px: int) -> bytes:
     """A JPEG of at most `px` pixels a side, never enlarged.
@@ -43,17 +45,17 @@ def shrink(data: bytes, box: tuple[int, int], *, enlarge: bool = True, quick: bo
 
     Args:
         enlarge: Whether a smaller picture is made larger.
-        quick: By averages first, down to just above the size: half the time, as sharp to the eye.
+        quick: By averages first, and a shorter filter: a quarter of the time, as sharp to the eye.
 
     Raises:
         OutputError: no picture, one beyond the bounds of `outputs`, or one that cannot be decoded.
     """
     whole = size_of(data)
     wanted = (0.0, 0.0, float(whole[0]), float(whole[1])), fitted(whole, box, enlarge=enlarge)
-    return pieces(data, [wanted], gap=1.0 if quick else _GAP)[0]
+    return pieces(data, [wanted], quick=quick)[0]
 
 
-def pieces(data: bytes, wanted: Sequence[tuple[Box, tuple[int, int]]], gap: float = _GAP) -> list[Image.Image]:
+def pieces(data: bytes, wanted: Sequence[tuple[Box, tuple[int, int]]], *, quick: bool = False) -> list[Image.Image]:
     """Parts of a picture as RGB, each a box of its pixels at a size; the picture is decoded once.
 
     Raises:
@@ -61,13 +63,14 @@ def pieces(data: bytes, wanted: Sequence[tuple[Box, tuple[int, int]]], gap: floa
     """
     seen = outputs.inspect(data)
     image = containers.open_picture(data, seen.format)
+    gap = _QUICK_GAP if quick else _GAP
     scale = max(size[side] / (box[side + 2] - box[side]) for box, size in wanted for side in (0, 1))
     image.draft("RGB", (round(seen.width * scale * gap), round(seen.height * scale * gap)))
     with _ONE_AT_A_TIME if seen.width * seen.height > _BIG_PIXELS else contextlib.nullcontext():
         containers.decode(image, seen.format)
         across, down = image.width / seen.width, image.height / seen.height
         boxes = [(x * across, y * down, right * across, bottom * down) for (x, y, right, bottom), _ in wanted]
-        return [scaled(image, size, box, gap) for box, (_, size) in zip(boxes, wanted, strict=True)]
+        return [scaled(image, size, box, quick=quick) for box, (_, size) in zip(boxes, wanted, strict=True)]
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -77,7 +80,7 @@ def encoded(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None, gap: float = _GAP) -> Image.Image:
+def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None, *, quick: bool = False) -> Image.Image:
     """A decoded picture, or a part of it, as RGB on white, at exactly `size` pixels."""
     if image.mode.startswith("I"):
         image = image.point(lambda value: value / 256).convert("L")  # 16 bits of grey
@@ -88,7 +91,8 @@ def scaled(image: Image.Image, size: tuple[int, int], box: Box | None = None, ga
     if box is not None and (part := _whole_pixels(box, image.size)) != (0, 0, *image.size):
         image = image.crop(part)  # first, or the filter would take in what lies beside the part
     if image.size != size:
-        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=gap)
+        method = Image.Resampling.HAMMING if quick else Image.Resampling.LANCZOS
+        image = image.resize(size, method, reducing_gap=_QUICK_GAP if quick else _GAP)
     if image.mode == "RGBA":
         flat = Image.new("RGB", image.size, "white")
         flat.paste(image, mask=image.getchannel("A"))

@@ -50,11 +50,14 @@ def of_files(paths: Sequence[Path], advance: Callable[[], object] | None = None)
     """
     names = _short_names(paths)
     items = []
-    with ThreadPoolExecutor((os.cpu_count() or 2) + 2, thread_name_prefix="runpodkit-files") as pool:
+    pool = ThreadPoolExecutor((os.cpu_count() or 2) + 2, thread_name_prefix="runpodkit-files")
+    try:
         for item in pool.map(_item, paths, names):
             items.append(item)
             if advance:
                 advance()
+    finally:  # an interrupt does not wait for files that nobody will see
+        pool.shutdown(cancel_futures=True)
     axes: dict[str, list[Any]] = {name: [] for name in _FIELDS if any(name in item.facts for item in items)}
     return Collection(items, axes)
 

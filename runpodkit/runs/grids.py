@@ -6,7 +6,7 @@ Puts the parts together: sources become items, items get places, places are draw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +125,7 @@ def collected(source: Source | pd.DataFrame, store: Results | Store | None = Non
         frame: Any = source
         return items.of_table(frame, _store(store, "rows of a table"), run)
     alone = isinstance(source, Results | Record | Picture | str | Path)
-    given: list[Any] = [source] if alone else list(source)  # type: ignore[arg-type]
+    given: list[Any] = list(source) if isinstance(source, Iterable) and not alone else [source]
     if not given:
         raise ValueError("there is nothing to draw: no run, record, picture, row or file was given")
     if all(isinstance(each, Results) for each in given):

@@ -99,25 +99,35 @@ class Collection:
         return Collection(items, axes, self.planned, self.zipped, self.simulated)
 
 
-@dataclass(frozen=True, slots=True)
-class Thumbs:
-    """Small versions of one picture in a store.  What goes wrong there costs time, nothing else."""
+@dataclass(slots=True)
+class Shelf:
+    """Where small versions lie in a store.  What goes wrong there costs time, nothing else."""
 
     store: Store
+    writes: bool = True
+    """False once it refused: one that may only be read is not asked again for each picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbs:
+    """Small versions of one picture on a shelf."""
+
+    shelf: Shelf
     name: str
     """What tells the picture by its content: the same name never means other pixels."""
 
     def get(self, px: int) -> bytes | None:
         try:
-            return self.store.get(self._key(px))
+            return self.shelf.store.get(self._key(px))
         except (StoreError, OSError):
             return None
 
     def put(self, px: int, data: bytes) -> None:
-        try:
-            self.store.put(self._key(px), data, "image/jpeg")
-        except (StoreError, OSError):  # a store that others may only read
-            return
+        if self.shelf.writes:
+            try:
+                self.shelf.store.put(self._key(px), data, "image/jpeg")
+            except (StoreError, OSError):
+                self.shelf.writes = False
 
     def _key(self, px: int) -> str:
         return f"{THUMBS}/{px}/{self.name[:2]}/{self.name}.jpg"
@@ -133,9 +143,8 @@ def of_runs(runs: Sequence[Results]) -> Collection:
     items: list[Item] = []
     axes: dict[str, list[Any]] = {RUN: list(names)}
     for run, name, records in zip(runs, names, given, strict=True):
-        items += [
-            item for record in records for item in _of_record(record, run._store.get, run._store, most, name, True)
-        ]
+        shelf = Shelf(run._store)
+        items += [item for record in records for item in _of_record(record, run._store.get, shelf, most, name, True)]
         for axis, values in run.sweep.axes.items():
             axes[axis] = _merged(axes[axis], values) if axis in axes else list(values)
     if most > 1:
@@ -151,8 +160,8 @@ def of_run(run: Results, records: Sequence[Record], *, small: Callable[[str], by
         small: Gives a small version of a picture by its key; then only the first of each trial is there.
     """
     most = 1 if small else _most_images(records)
-    read, store = (small, None) if small else (run._store.get, run._store)
-    items = [item for record in records for item in _of_record(record, read, store, most, run.name, False)]
+    read, shelf = (small, None) if small else (run._store.get, Shelf(run._store))
+    items = [item for record in records for item in _of_record(record, read, shelf, most, run.name, False)]
     axes = {**run.sweep.axes, **({IMAGE: list(range(1, most + 1))} if most > 1 else {})}
     return Collection(items, axes, True, run.sweep.mode == "zip", run.simulated)
 
@@ -161,7 +170,8 @@ def of_records(records: Sequence[Record], store: Store) -> Collection:
     """The pictures of some records of one store."""
     most = _most_images(records)
     many = len({record.run for record in records}) > 1
-    items = [item for record in records for item in _of_record(record, store.get, store, most, record.run, many)]
+    shelf = Shelf(store)
+    items = [item for record in records for item in _of_record(record, store.get, shelf, most, record.run, many)]
     names = dict.fromkeys([RUN, *(name for record in records for name in record.values), IMAGE])
     axes = {name: _seen(item.facts.get(name) for item in items) for name in names}
     varied = {name: values for name, values in axes.items() if len(values) > 1}
@@ -171,12 +181,14 @@ def of_records(records: Sequence[Record], store: Store) -> Collection:
 def of_pictures(pictures: Sequence[Picture]) -> Collection:
     """Pictures, each out of its own store."""
     items = []
+    shelves: dict[int, Shelf] = {}
     many = len({picture.record.run for picture in pictures}) > 1
     for picture in pictures:
         files = picture.record.images
         number = next(at for at, file in enumerate(files, start=1) if file.key == picture.key)
         store, run = picture._store, picture.record.run
-        items.append(_item(picture.record, store.get, store, files[number - 1], number, run, many))
+        shelf = shelves.setdefault(id(store), Shelf(store))
+        items.append(_item(picture.record, store.get, shelf, files[number - 1], number, run, many))
     names = list(dict.fromkeys([*([RUN] if many else []), *(name for each in pictures for name in each.record.values)]))
     axes = {name: _seen(item.facts.get(name) for item in items) for name in (*names, IMAGE)}
     varied = {name: values for name, values in axes.items() if len(values) > 1}
@@ -196,6 +208,7 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
         raise ValueError(
             f"the table has no column {IMAGE!r} with the keys of its pictures; it has {', '.join(map(str, frame.columns))}"
         )
+    shelf = Shelf(store)
     known = {} if run is None else {file.key: (record, file) for record in run.records() for file in record.images}
     items = []
     for index, row in zip(frame.index, frame.to_dict("records"), strict=True):
@@ -214,8 +227,13 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
                 read=partial(store.get, str(key)) if key else None,
                 problem=None if problem is None else str(problem),
                 size=(file.width, file.height) if file else None,
+<<<<<<< HEAD
                 flags=of_picture(flags),
                 thumbs=_thumbs(store, file),
+=======
+                flags=tuple(flag for flag in flags if flag not in NO_ODDITY),
+                thumbs=_thumbs(shelf, file),
+>>>>>>> layout
                 origin=row,
                 keys=tuple(each for each in (trial, key, index) if isinstance(each, Hashable)),
             )
@@ -251,17 +269,17 @@ def _most_images(records: Sequence[Record]) -> int:
 
 
 def _of_record(
-    record: Record, read: Callable[[str], bytes], store: Store | None, most: int, run: str, named: bool
+    record: Record, read: Callable[[str], bytes], shelf: Shelf | None, most: int, run: str, named: bool
 ) -> list[Item]:
     """An item per image; of a trial without any, one for each that others have."""
     files: Sequence[ImageFile | None] = record.images[:most] or [None] * most
-    return [_item(record, read, store, file, number, run, named) for number, file in enumerate(files, start=1)]
+    return [_item(record, read, shelf, file, number, run, named) for number, file in enumerate(files, start=1)]
 
 
 def _item(
     record: Record,
     read: Callable[[str], bytes],
-    store: Store | None,
+    shelf: Shelf | None,
     file: ImageFile | None,
     number: int,
     run: str,
@@ -274,8 +292,13 @@ def _item(
         read=partial(read, file.key) if file else None,
         problem=None if file or record.state in _OPEN else record.reason or str(record.state),
         size=(file.width, file.height) if file else None,
+<<<<<<< HEAD
         flags=of_picture(record.flags) if file else (),
         thumbs=_thumbs(store, file),
+=======
+        flags=tuple(flag for flag in record.flags if flag not in NO_ODDITY) if file else (),
+        thumbs=_thumbs(shelf, file),
+>>>>>>> layout
         origin=record,
         keys=(record.trial, *([file.key] if file else [])),
     )
@@ -289,9 +312,9 @@ def _known(record: Record, run: str) -> dict[str, Any]:
     return {**facts, **record.values, RUN: run}
 
 
-def _thumbs(store: Store | None, file: ImageFile | None) -> Thumbs | None:
+def _thumbs(shelf: Shelf | None, file: ImageFile | None) -> Thumbs | None:
     """None where a picture's content is not known: a key alone may come to mean another picture."""
-    return Thumbs(store, file.pixels) if store and file and file.pixels.isalnum() else None
+    return Thumbs(shelf, file.pixels) if shelf and file and file.pixels.isalnum() else None
 
 
 def _seen(values: Iterable[Any]) -> list[Any]:

@@ -5,6 +5,7 @@ Words only; where they stand is decided by `layout`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -145,7 +146,7 @@ def check_order(order: Mapping[str, Sequence[Any]], placed: Sequence[str]) -> No
 def _texts(values: Sequence[Any]) -> dict[Any, str]:
     """How each value reads; where two would read alike, with all their digits."""
     short = {key_of(value): _label(value) for value in values}
-    alike = {text for text in short.values() if list(short.values()).count(text) > 1}
+    alike = {text for text, count in Counter(short.values()).items() if count > 1}
     return {key_of(value): repr(value) if short[key_of(value)] in alike else short[key_of(value)] for value in values}
 
 

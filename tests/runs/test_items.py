@@ -12,7 +12,7 @@ import pytest
 
 from runpodkit.errors import StoreError
 from runpodkit.runs import items
-from runpodkit.runs.items import Collection, Item, Thumbs
+from runpodkit.runs.items import Collection, Item, Shelf, Thumbs
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 from runpodkit.storage.local import LocalStore
@@ -172,7 +172,10 @@ def test_another_picture_under_the_same_key_is_not_shown_as_the_old_one(tmp_path
 
 
 class ReadOnly(LocalStore):
+    asked = 0
+
     def put(self, key: str, data: bytes, content_type: str | None = None) -> None:
+        self.asked += 1
         raise StoreError("no permission")
 
 
@@ -191,11 +194,20 @@ def test_a_store_that_keeps_nothing_costs_only_time(kind: type[LocalStore], tmp_
     assert repr(run.grid(cell_px=100)) == repr(run.grid(cell_px=100)) == "Grid 2 × 2, 4 pictures"
 
 
+def test_a_store_that_refuses_is_not_asked_for_each_picture(tmp_path: Path) -> None:
+    plan = sweep("a mill", seed=list(range(64)), width=64, height=64)
+    run = finished(tmp_path, plan, size=lambda _: (600, 400))
+    run._store = store = ReadOnly(tmp_path)
+    run.grid(cell_px=40)
+
+    assert 1 <= store.asked < 64
+
+
 def test_a_name_that_is_no_name_is_no_key(tmp_path: Path) -> None:
-    hostile = items._thumbs(LocalStore(tmp_path), replace(_file(), pixels="../../x"))
+    hostile = items._thumbs(Shelf(LocalStore(tmp_path)), replace(_file(), pixels="../../x"))
 
     assert hostile is None
-    assert Thumbs(LocalStore(tmp_path), "abcd").get(320) is None
+    assert Thumbs(Shelf(LocalStore(tmp_path)), "abcd").get(320) is None
 
 
 def _file() -> Any:
