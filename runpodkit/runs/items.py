@@ -227,13 +227,8 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
                 read=partial(store.get, str(key)) if key else None,
                 problem=None if problem is None else str(problem),
                 size=(file.width, file.height) if file else None,
-<<<<<<< HEAD
                 flags=of_picture(flags),
-                thumbs=_thumbs(store, file),
-=======
-                flags=tuple(flag for flag in flags if flag not in NO_ODDITY),
                 thumbs=_thumbs(shelf, file),
->>>>>>> layout
                 origin=row,
                 keys=tuple(each for each in (trial, key, index) if isinstance(each, Hashable)),
             )
@@ -292,13 +287,8 @@ def _item(
         read=partial(read, file.key) if file else None,
         problem=None if file or record.state in _OPEN else record.reason or str(record.state),
         size=(file.width, file.height) if file else None,
-<<<<<<< HEAD
         flags=of_picture(record.flags) if file else (),
-        thumbs=_thumbs(store, file),
-=======
-        flags=tuple(flag for flag in record.flags if flag not in NO_ODDITY) if file else (),
         thumbs=_thumbs(shelf, file),
->>>>>>> layout
         origin=record,
         keys=(record.trial, *([file.key] if file else [])),
     )
