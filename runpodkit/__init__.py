@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runpodkit.images.metadata import read_metadata
     from runpodkit.kit import Kit, connect, generate_image_async, open_run
     from runpodkit.params import ImageParams
+    from runpodkit.runs.grids import grid
     from runpodkit.runs.picture import Picture
     from runpodkit.runs.run import Run
     from runpodkit.sweeps.sweep import Sweep, seeds, sweep
@@ -39,6 +40,7 @@ __all__ = [
     "connect",
     "dialects",
     "generate_image_async",
+    "grid",
     "open_run",
     "read_metadata",
     "seeds",
@@ -56,6 +58,7 @@ _HOMES = {
     "connect": "kit",
     "dialects": "endpoint.dialects.table",
     "generate_image_async": "kit",
+    "grid": "runs.grids",
     "open_run": "kit",
     "read_metadata": "images.metadata",
     "seeds": "sweeps.sweep",

@@ -1,4 +1,4 @@
-"""Grids: pictures laid out by rows and columns, under labels, as one image.
+"""Grids: pictures laid out by rows, columns and pages, under labels, as one image.
 
 A view: it gets pictures and gives back a Pillow image; where they came from and what is saved is
 somebody else's business.  Pictures are decoded in threads and kept only as large as their cells,
@@ -10,93 +10,127 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from runpodkit.errors import RunpodkitError
-from runpodkit.images import figures, saving, thumbnails
+from runpodkit.images import animation, composing, figures, saving, thumbnails
+from runpodkit.images.cells import MAX_ASPECT, USUAL_ASPECT, Cell, Kept, Labels, Loading, Place, Shot
+from runpodkit.images.composing import Key
 from runpodkit.images.figures import Figure
-from runpodkit.images.sheet import Problem, Sheet, Words
+from runpodkit.images.regions import View
+from runpodkit.images.sheet import NOTHING, Problem, Sheet, Words
 from runpodkit.images.style import Style
 from runpodkit.images.thumbnails import thumbnail
 
-__all__ = ["Cell", "Grid", "grid", "thumbnail"]
-
-Labels = tuple[str, ...]
-"""A row's or column's labels, outermost first; equal neighbours share an outer label."""
+__all__ = ["USUAL_ASPECT", "Cell", "Grid", "Kept", "Labels", "Page", "Place", "grid", "thumbnail"]
 
 WIDEST_CELL, NARROWEST_CELL = 320, 160
 SENSIBLE_SIDE = 3200
 """Pixels; cells are made as wide as lets the sheet stay within this, if they can."""
 MAX_PIXELS = 64_000_000
-MAX_ASPECT = 3.0
-"""The cells' longest proportion; a picture beyond it is fitted in between."""
+"""Of a grid, all of its pages together."""
 INLINE_WIDTH, INLINE_BYTES = 1600, 300_000
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 VECTORS = (".pdf", ".svg")
-_MAX_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}
+_MAX_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535}
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One place of a grid."""
+class Page:
+    """One of several grids with the same rows and columns."""
 
-    image: bytes | Path | Image.Image | Callable[[], bytes] | None = None
-    """The picture, or how to get its bytes (called in a thread); None is drawn as missing."""
-    note: str = ""
-    """A value written under the picture."""
-    problem: str | None = None
-    """Why there is no picture; drawn in its place."""
+    heading: str
+    """What tells it from the others, under the title."""
+    cells: Mapping[Place, Cell]
 
 
 class Grid:
     """Pictures under their labels, as one image.
 
-    `image` is a Pillow image.  In a notebook a smaller JPEG of it is shown.
+    `image` is a Pillow image, of a grid with several pages the first one's; `pages` has them all.
+    In a notebook a smaller JPEG of it is shown.
     """
 
     def __init__(
-        self, image: Image.Image, text: str, title: str = "", subtitle: str = "", figure: Figure | None = None
+        self,
+        image: Image.Image,
+        text: str,
+        title: str = "",
+        subtitle: str = "",
+        figure: Figure | None = None,
+        pages: Sequence[Grid] = (),
     ) -> None:
         self.image, self._figure = image, figure
-        self._text, self._title, self._subtitle = text, title, subtitle
+        self._text, self._title, self._subtitle, self._pages = text, title, subtitle, pages
         self._inline: str | None = None
+
+    @property
+    def pages(self) -> list[Grid]:
+        """A grid per page; of one without pages itself."""
+        return list(self._pages) or [self]
 
     def __repr__(self) -> str:
         return self._text
 
-    def save(self, path: Path | str) -> Path:
-        """Write the image in the format of the suffix; folders are made, a file is replaced.
+    def save(self, path: Path | str, *, frame_s: float = 1.0) -> Path:
+        """Write it as one file in the format of the suffix; folders are made, a file is replaced.
 
         Args:
-            path: .png, .jpg or .webp; in .pdf and .svg the text stays text.
+            path: .png, .jpg or .webp; in .pdf and .svg the text stays text.  Of several pages, a .pdf has them all,
+                and a .gif or .webp is an endless animation with a page as frame.
+            frame_s: Seconds that each frame of an animation stands, 0.02 to 600.
 
         Raises:
-            ValueError: another suffix, or more pixels a side than the format can hold.
+            ValueError: another suffix, several pages in a format that holds one (see `save_pages`), or more
+                pixels a side than the format can hold.
             ConfigError: a PDF, and fpdf2 is not installed.
         """
         path = Path(path)
-        if path.suffix.lower() in VECTORS:
+        suffix = path.suffix.lower()
+        several = len(self._pages) > 1
+        if several and suffix in animation.FORMATS:
+            return self._animate(path, animation.FORMATS[suffix], frame_s)
+        if suffix == ".gif":
+            raise ValueError(
+                f"{path.name}: a GIF needs frames: draw the grid with pages= of two values or more, or save it as .png"
+            )
+        if suffix not in (*SUFFIXES, *VECTORS):
+            every = ", ".join((*SUFFIXES, *VECTORS))
+            raise ValueError(f"{path.name}: a grid is saved as {every}, not {path.suffix or 'no suffix'}")
+        if several and suffix != ".pdf":
+            raise ValueError(
+                f"{path.name}: {suffix} holds one page and the grid has {len(self._pages)}: save_pages writes a file "
+                "for each, .pdf holds all, .gif or .webp shows one after the other"
+            )
+        if suffix in VECTORS:
             data = self._vector(path)
             return saving.written(path, lambda draft: draft.write_bytes(data))
-        form = SUFFIXES.get(path.suffix.lower())
-        if form is None:
-            raise ValueError(
-                f"{path.name}: a grid is saved as {', '.join((*SUFFIXES, *VECTORS))}, not {path.suffix or 'no suffix'}"
-            )
-        if max(self.image.size) > _MAX_SIDE[form]:
-            raise ValueError(
-                f"{path.name}: {form} holds at most {_MAX_SIDE[form]:,} pixels a side, the grid is "
-                f"{self.image.width:,}×{self.image.height:,}: save it as .png"
-            )
+        form = SUFFIXES[suffix]
+        _check_side(path, form, self.image.size)
         return saving.written(path, lambda draft: self.image.save(draft, form, **self._options(form)))
+
+    def save_pages(self, path: Path | str) -> list[Path]:
+        """Write each page as a file of its own: `fig.png` becomes `fig-1.png`, `fig-2.png`, ….
+
+        Raises:
+            ValueError: as `save`, of a grid without pages.
+        """
+        path, pages = Path(path), self.pages
+        digits = len(str(len(pages)))
+        return [
+            page.save(path.with_name(f"{path.stem}-{number:0{digits}}{path.suffix}"))
+            for number, page in enumerate(pages, start=1)
+        ]
+
+    def _animate(self, path: Path, form: str, frame_s: float) -> Path:
+        animation.check_time(frame_s)
+        frames = [page.image for page in self._pages]
+        _check_side(path, form, (max(frame.width for frame in frames), max(frame.height for frame in frames)))
+        return saving.written(path, lambda draft: animation.animate(frames, draft, form, frame_s))
 
     def jpeg(self, width: int = INLINE_WIDTH, most_bytes: int = INLINE_BYTES) -> bytes:
         """The image as a small JPEG for a page: at most so many pixels wide and, scaled down until it is, so many bytes."""
@@ -106,11 +140,12 @@ class Grid:
         return saving.options(form, self._figure.style if self._figure else Style(), self._title, self._about)
 
     def _vector(self, path: Path) -> bytes:
-        if self._figure is None:
+        drawn = [page._figure for page in self.pages if page._figure]
+        if not drawn:
             raise ValueError(f"{path.name}: this grid has no layout that could be drawn again: save it as .png")
         if path.suffix.lower() == ".svg":
-            return figures.svg_of(self._figure, self._title, self._about)
-        return figures.pdf_of([self._figure], self._title, self._about)
+            return figures.svg_of(drawn[0], self._title, self._about)
+        return figures.pdf_of(drawn, self._title, self._about)
 
     @property
     def _about(self) -> str:
@@ -124,7 +159,7 @@ class Grid:
 
 
 def grid(
-    cells: Mapping[tuple[Labels, Labels], Cell],
+    cells: Mapping[Place, Cell] | Sequence[Page],
     *,
     rows: Sequence[Labels],
     cols: Sequence[Labels],
@@ -139,11 +174,15 @@ def grid(
     padding_px: int | None = None,
     width_mm: float | None = None,
     dpi: float | None = None,
+    crop: Sequence[float] | None = None,
+    inset: Sequence[float] | None = None,
+    blank: frozenset[Place] = frozenset(),
+    advance: Callable[[], object] | None = None,
 ) -> Grid:
     """Lay out pictures in rows and columns.
 
     Args:
-        cells: By (row, column); a place that is absent is drawn as missing.
+        cells: By (row, column); a place that is absent is drawn as missing.  Or several pages of such.
         rows: Labels of each row, top to bottom, n >= 1, all tuples of one length; longer than 1 nests.
         cols: Likewise, left to right, m >= 1.
         row_title: What the rows vary, written along the left edge.
@@ -158,14 +197,21 @@ def grid(
         width_mm: For print: the whole figure's width, 10 to 2,000 mm; cells are then as wide as that allows, and
             no type is under 6 points.
         dpi: Pixels an inch, 30 to 1,200; 300 in print.  The width of a PNG is `width_mm / 25.4 * dpi`.
+        crop: Show of every picture only (x, y, width, height), in fractions of it or in its pixels.
+        inset: Show such a part of every picture enlarged in a corner, with a frame around it.
+        blank: Places that stay empty: nothing was to be there.
+        advance: Called after each picture that was read.
 
     Raises:
         ValueError: no rows or columns, labels twice or of unequal depth, a cell that belongs to
-            none of them, columns that `width_mm` has no room for, a size outside its bounds, or a sheet
-            of over 64 million pixels (the message says what to choose).
+            none of them, no page, a region that no picture has, columns that `width_mm` has no room for, a
+            size outside its bounds, or sheets of over 64 million pixels together (the message says what to choose).
     """
     row_keys, col_keys = _keys("rows", rows), _keys("cols", cols)
-    strays = cells.keys() - {(row, col) for row in row_keys for col in col_keys}
+    pages = [Page("", cells)] if isinstance(cells, Mapping) else list(cells)
+    if not pages:
+        raise ValueError("pages is empty: a grid has at least one page")
+    strays = {place for page in pages for place in page.cells} - {(row, col) for row in row_keys for col in col_keys}
     if strays:
         raise ValueError(f"{len(strays)} cells are in no row and column, such as {min(strays)!r}")
     if cell_px is not None and cell_px < 16:
@@ -175,91 +221,66 @@ def grid(
         if cell_px is not None:
             raise ValueError(f"cell_px={cell_px} and width_mm={width_mm:g} both say how wide cells are: choose one")
         cell_px = style.most_cell_px(len(col_keys))
-
-    loading = _Loading(cells)
+    view = View.read(crop, inset)
+    keyed: dict[Key, Cell] = {
+        (number, *place): cell for number, page in enumerate(pages) for place, cell in page.cells.items()
+    }
+    loading = Loading(keyed, view, composing.compared(keyed), advance)
     if cell_px is None:
         cell_px = _sensible_width(len(row_keys), len(col_keys), loading.first_aspect())
-    words = Words(title, subtitle, row_title, col_title, badge or "")
-    notes = {place: cell.note for place, cell in cells.items() if cell.note}
-    _check_pixels(len(row_keys), len(col_keys), cell_px, loading.first_aspect(), style)
+    _check_pixels(len(pages), len(row_keys), len(col_keys), cell_px, loading.first_aspect(), style)
 
-    pictures = loading.pictures(cell_px)
-    sizes = {place: each.size for place, each in pictures.items() if isinstance(each, Image.Image)}
+    shots = loading.shots(cell_px)
+    composing.check_regions(view, shots)
+    shots, notes = composing.set_against(keyed, shots)
+    sizes = {key: shot.main.size for key, shot in shots.items() if isinstance(shot, Shot)}
 
-    def lay(cell_px: int) -> Sheet:
+    def lay(cell_px: int) -> _Sheets:
         box = _cell_box(list(sizes.values()), cell_px)
-        fitted = {place: thumbnails.fitted(size, box) for place, size in sizes.items()}
-        return Sheet(row_keys, col_keys, *_places(row_keys, col_keys, fitted, box), words, notes, style)
+        fitted = {key: thumbnails.fitted(size, box) for key, size in sizes.items()}
+        widths, heights = _places(row_keys, col_keys, fitted, box)
+        sheets = []
+        for number, page in enumerate(pages):
+            words = Words("\n".join(filter(None, (title, page.heading))), subtitle, row_title, col_title, badge or "")
+            own = {(row, col): note for (at, row, col), note in notes.items() if at == number}
+            sheets.append(Sheet(row_keys, col_keys, widths, heights, words, own, style))
+        return _Sheets(sheets)
 
     if width_mm is not None:
         cell_px = style.fitting_cell_px(lay, len(col_keys))
+    sheets = lay(cell_px).sheets
+    if (pixels := sum(sheet.size[0] * sheet.size[1] for sheet in sheets)) > MAX_PIXELS:
+        raise ValueError(_too_large(sheets[0].size, cell_px, pixels, len(sheets), style))
     box = _cell_box(list(sizes.values()), cell_px)
-    for place, each in pictures.items():
-        if isinstance(each, Image.Image) and (size := thumbnails.fitted(each.size, box)) != each.size:
-            pictures[place] = each.resize(size, Image.Resampling.LANCZOS)
-    sheet = lay(cell_px)
-    if (pixels := sheet.size[0] * sheet.size[1]) > MAX_PIXELS:
-        raise ValueError(_too_large(sheet.size, cell_px, pixels, style))
-    figure = Figure(sheet, pictures)
-    return Grid(figure.image(), _summary(len(row_keys), len(col_keys), pictures), title, subtitle, figure)
+    drawn, counts = [], []
+    for number, (page, sheet) in enumerate(zip(pages, sheets, strict=True)):
+        shown: dict[Place, Image.Image | Problem] = {}
+        for (at, row, col), shot in shots.items():
+            if at == number:
+                marked = page.cells[row, col].marked
+                shown[row, col] = (
+                    shot if isinstance(shot, Problem) else composing.finished(shot, view, box, marked=marked)
+                )
+        counts.append(_counted(page.cells, shown, len(row_keys) * len(col_keys) - len(blank)))
+        figure = Figure(sheet, {**dict.fromkeys(blank, NOTHING), **shown})
+        page_title = ": ".join(filter(None, (title, page.heading)))
+        text = _summary(f"{len(row_keys)} × {len(col_keys)}", counts[-1:])
+        drawn.append(Grid(figure.image(), text, page_title, subtitle, figure))
+    if isinstance(cells, Mapping):
+        return drawn[0]
+    many = f"{len(pages)} page{'' if len(pages) == 1 else 's'} of {len(row_keys)} × {len(col_keys)}"
+    return Grid(drawn[0].image, _summary(many, counts), title, subtitle, drawn[0]._figure, drawn)
 
 
-class _Loading:
-    """The pictures of some cells, decoded in threads to what a grid needs of them."""
+@dataclass(frozen=True, slots=True)
+class _Sheets:
+    """The pages of one grid, laid out."""
 
-    def __init__(self, cells: Mapping[tuple[Labels, Labels], Cell]) -> None:
-        self._cells = {place: cell for place, cell in cells.items() if cell.problem or cell.image is not None}
-        self._first: tuple[tuple[Labels, Labels], bytes | Image.Image] | None = None
-        self._aspect: float | None = None
+    sheets: Sequence[Sheet]
 
-    def first_aspect(self) -> float:
-        """Height over width of the first picture that can be read; portrait where there is none."""
-        if self._aspect is None:
-            self._aspect = 1.46
-            # a few looks, one after the other: where a store is down, each may wait long
-            for place, cell in islice(self._cells.items(), 3):
-                try:
-                    picture = _read(cell)
-                    size = picture.size if isinstance(picture, Image.Image) else thumbnails.size_of(picture)
-                except _UNREADABLE:
-                    continue
-                self._first = (place, picture)
-                self._aspect = min(max(size[1] / size[0], 1 / MAX_ASPECT), MAX_ASPECT)
-                break
-        return self._aspect
-
-    def pictures(self, cell_px: int) -> dict[tuple[Labels, Labels], Image.Image | Problem]:
-        # as wide as a cell: no cell can turn out wider, and a mixed grid only shrinks them further
-        box = (cell_px, round(cell_px * MAX_ASPECT))
-
-        def load(place: tuple[Labels, Labels]) -> Image.Image | Problem:
-            cell = self._cells[place]
-            if cell.problem:
-                return Problem(cell.problem)
-            try:
-                known = self._first[1] if self._first and self._first[0] == place else None
-                picture = known or _read(cell)
-                if isinstance(picture, Image.Image):
-                    return thumbnails.scaled(picture, thumbnails.fitted(picture.size, box))
-                return thumbnails.shrink(picture, box)
-            except _UNREADABLE as exc:
-                return Problem(str(exc) or type(exc).__name__)
-
-        # reading from a bucket waits, decoding works: a few threads more than cores serve both
-        with ThreadPoolExecutor((os.cpu_count() or 2) + 4, thread_name_prefix="runpodkit-grid") as pool:
-            return dict(zip(self._cells, pool.map(load, self._cells), strict=True))
-
-
-_UNREADABLE = (RunpodkitError, OSError, ValueError)
-
-
-def _read(cell: Cell) -> bytes | Image.Image:
-    image = cell.image
-    if cell.problem or image is None:
-        raise ValueError("no picture")
-    if isinstance(image, bytes | Image.Image):
-        return image
-    return image.read_bytes() if isinstance(image, Path) else image()
+    @property
+    def needed_width(self) -> int:
+        return max(sheet.needed_width for sheet in self.sheets)
 
 
 def _keys(name: str, keys: Sequence[Labels]) -> list[Labels]:
@@ -282,30 +303,33 @@ def _sensible_width(rows: int, cols: int, aspect: float) -> int:
     return round(max(NARROWEST_CELL, min(WIDEST_CELL, across, down)))
 
 
-def _check_pixels(rows: int, cols: int, cell_px: int, aspect: float, style: Style) -> None:
+def _check_pixels(pages: int, rows: int, cols: int, cell_px: int, aspect: float, style: Style) -> None:
     """Before anything is decoded: the cells alone must fit, or decoding them would fill the memory."""
     size = (cols * cell_px, round(rows * cell_px * aspect))
-    if (pixels := size[0] * size[1]) > MAX_PIXELS:
-        raise ValueError(_too_large(size, cell_px, pixels, style))
+    if (pixels := pages * size[0] * size[1]) > MAX_PIXELS:
+        raise ValueError(_too_large(size, cell_px, pixels, pages, style))
 
 
-def _too_large(size: tuple[int, int], cell_px: int, pixels: int, style: Style) -> str:
+def _too_large(size: tuple[int, int], cell_px: int, pixels: int, pages: int, style: Style) -> str:
     share = (MAX_PIXELS / pixels) ** 0.5 * 0.9
     narrower = int(cell_px * share)
     way = f"cell_px={narrower} or less, or " if narrower >= 16 else ""
     if style.width_mm is not None:
         coarser = int(style.dots_per_inch * share)
         way = f"dpi={coarser} or less, or " if coarser >= 72 else ""
+    what, fewer = (
+        ("the grid", "rows or columns") if pages == 1 else (f"each of {pages} pages", "rows, columns or pages")
+    )
     return (
-        f"the grid would be {size[0]:,}×{size[1]:,} pixels, {pixels / 1e6:,.0f} million of at most "
-        f"{MAX_PIXELS / 1e6:.0f}: choose {way}fewer rows or columns"
+        f"{what} would be {size[0]:,}×{size[1]:,} pixels, {pixels / 1e6:,.0f} million of at most "
+        f"{MAX_PIXELS / 1e6:.0f}{'' if pages == 1 else ' together'}: choose {way}fewer {fewer}"
     )
 
 
 def _cell_box(sizes: Sequence[tuple[int, int]], cell_px: int) -> tuple[int, int]:
     """The cell that takes each picture at the same longest side, as wide as asked."""
     if not sizes:
-        return cell_px, round(cell_px * 1.46)
+        return cell_px, round(cell_px * USUAL_ASPECT)
     wide = max(width / max(width, height) for width, height in sizes)
     high = max(height / max(width, height) for width, height in sizes)
     return cell_px, max(1, round(cell_px * min(max(high / wide, 1 / MAX_ASPECT), MAX_ASPECT)))
@@ -314,23 +338,48 @@ def _cell_box(sizes: Sequence[tuple[int, int]], cell_px: int) -> tuple[int, int]
 def _places(
     rows: Sequence[Labels],
     cols: Sequence[Labels],
-    sizes: Mapping[tuple[Labels, Labels], tuple[int, int]],
+    sizes: Mapping[Key, tuple[int, int]],
     box: tuple[int, int],
 ) -> tuple[list[int], list[int]]:
-    """Width of each column and height of each row: its largest picture's, but never too small for words."""
+    """Width of each column and height of each row: its largest picture's on any page, but never too small for words."""
     wide: dict[Labels, int] = {}
     high: dict[Labels, int] = {}
-    for (row, col), (width, height) in sizes.items():
+    for (_, row, col), (width, height) in sizes.items():
         wide[col] = max(wide.get(col, box[0] // 2), width)
         high[row] = max(high.get(row, box[0] // 3), height)
     return [wide.get(col, box[0]) for col in cols], [high.get(row, box[1]) for row in rows]
 
 
-def _summary(rows: int, cols: int, pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem]) -> str:
-    drawn = sum(isinstance(each, Image.Image) for each in pictures.values())
-    failed, missing = len(pictures) - drawn, rows * cols - len(pictures)
-    text = f"Grid {rows} × {cols}, {drawn} picture{'' if drawn == 1 else 's'}"
-    return text + (f", {missing} missing" if missing else "") + (f", {failed} failed" if failed else "")
+@dataclass(slots=True)
+class _Counts:
+    """Of cells, by what they show."""
+
+    pictures: int = 0
+    missing: int = 0
+    failed: int = 0
+    flagged: int = 0
+
+
+def _counted(cells: Mapping[Place, Cell], shown: Mapping[Place, Image.Image | Problem | None], places: int) -> _Counts:
+    drawn = {place for place, each in shown.items() if isinstance(each, Image.Image)}
+    failed = sum(isinstance(each, Problem) for each in shown.values())
+    return _Counts(len(drawn), places - len(drawn) - failed, failed, sum(cells[place].marked for place in drawn))
+
+
+def _summary(shape: str, counts: Sequence[_Counts]) -> str:
+    total = {
+        name: sum(getattr(count, name) for count in counts) for name in ("pictures", "missing", "failed", "flagged")
+    }
+    text = f"Grid {shape}, {total['pictures']} picture{'' if total['pictures'] == 1 else 's'}"
+    return text + "".join(f", {total[name]} {name}" for name in ("missing", "failed", "flagged") if total[name])
+
+
+def _check_side(path: Path, form: str, size: tuple[int, int]) -> None:
+    if max(size) > _MAX_SIDE[form]:
+        raise ValueError(
+            f"{path.name}: {form} holds at most {_MAX_SIDE[form]:,} pixels a side, the grid is "
+            f"{size[0]:,}×{size[1]:,}: save it as .png, or choose a smaller cell_px"
+        )
 
 
 def _small_jpeg(image: Image.Image, width: int, most_bytes: int) -> bytes:

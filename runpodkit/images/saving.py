@@ -33,4 +33,4 @@ def options(form: str, style: Style, title: str, description: str) -> dict[str, 
     for keyword, text in (("Title", title), ("Description", description), ("Software", "runpodkit")):
         if text:
             texts.add_text(keyword, text.encode("utf-8", "replace").decode().replace("\0", ""))
-    return {"pnginfo": texts, "compress_level": 4, **dpi}  # half the time of 6 for 3 % more bytes
+    return {"pnginfo": texts, "compress_level": 2, **dpi}  # half the time of 4 for 14 % more bytes

@@ -13,7 +13,9 @@ from html import escape
 from typing import Any
 
 from runpodkit.reprs import badge, cut
-from runpodkit.runs.layout import grid_of, shown, value_of
+from runpodkit.runs.grids import draw
+from runpodkit.runs.items import of_run
+from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.ledger import RunStatus
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
@@ -63,7 +65,7 @@ def run_picture(run: Run, records: Sequence[Record], read: Callable[[str], bytes
         return None, ""
     part = _first_page(run, records)
     told = f"{len(part)} of {len(records)} cells" if len(part) < len(records) else ""
-    grid = grid_of(run.head, run.sweep, part, read, None, None, cell_px=CELL_PX)
+    grid = draw(of_run(run, part, small=read), cell_px=CELL_PX, quiet=True)
     return grid.jpeg(WIDTH, MOST_BYTES), told
 
 

@@ -6,23 +6,22 @@ Numbers and pictures of the difference; whether it is better is not known here.
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image
 
-from runpodkit.images.grids import Cell, Grid, grid, thumbnail
+from runpodkit.images import differences
+from runpodkit.images.differences import COMPARED_PX, STRENGTH
+from runpodkit.images.grids import Cell, Grid, grid
+from runpodkit.images.thumbnails import shrink
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.records import Record
 
-COMPARED_PX = 256
 SHOWN_PX = 320
-STRENGTH = 4
-"""A difference is drawn so many times as strong as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,7 @@ class Comparison:
                 continue
             most = max(pairs, key=lambda pair: pair.distance)
             one, other = (_small(self._read, record, SHOWN_PX) for record in (most.baseline, most.record))
-            other = other if other.size == one.size else other.resize(one.size)
-            strong = ImageChops.difference(one, other).point(lambda level: min(255, level * STRENGTH))
+            strong = differences.difference(one, other)
             rest = ", ".join(f"{name} {shown(at)}" for name, at in most.record.values.items() if name != self.axis)
             row = (shown(value),)
             rows.append(row)
@@ -143,12 +141,8 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _distance(read: Callable[[str], bytes], one: Record, other: Record) -> float:
     """Mean absolute difference of two pictures' thumbnails, in [0, 1]."""
-    a, b = (_small(read, record, COMPARED_PX) for record in (one, other))
-    if a.size != b.size:
-        b = b.resize(a.size)
-    return sum(ImageStat.Stat(ImageChops.difference(a, b)).mean) / 3 / 255
+    return differences.distance(*(_small(read, record, COMPARED_PX) for record in (one, other)))
 
 
 def _small(read: Callable[[str], bytes], record: Record, px: int) -> Image.Image:
-    with Image.open(io.BytesIO(thumbnail(read(record.images[0].key), px))) as image:
-        return image.convert("RGB")
+    return shrink(read(record.images[0].key), (px, px), enlarge=False)

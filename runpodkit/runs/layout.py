@@ -1,78 +1,147 @@
-"""How a run's records become the cells of a grid: which axes run down, which across.
+"""Where each picture of a grid goes: which axes run down, which across, which turn the pages.
 
-Chooses cells and words; the drawing is done by `images.grids`, which knows no runs.
+Pure: gets items and names, gives places and words, opens no picture and knows no run or store.  Two items
+never get one place: what was not placed is added to the columns, and what nothing tells apart stands side
+by side.  One axis alone, or pictures without any, flow in lines like words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+import difflib
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
-from runpodkit.images.grids import Cell, Grid, grid
+from runpodkit.params import ImageParams
+from runpodkit.runs.baselines import Baseline, baseline_of
+from runpodkit.runs.items import Collection, Item, key_of
+from runpodkit.runs.naming import Label, Labels, Naming, Place, check_order, ordered, shown
 from runpodkit.runs.records import Record
-from runpodkit.runs.rows import RunHead, TrialState
-from runpodkit.sweeps.sweep import Sweep
+
+__all__ = [
+    "Layout",
+    "Names",
+    "Sheet",
+    "Spot",
+    "lay_out",
+    "line_length",
+    "matching",
+    "place_axes",
+    "shown",
+    "value_of",
+]
+
+WRAP_ABOVE = 10
+"""Cells that one axis puts in a line if nobody said where it goes; more flow in several lines."""
+DENSE = 0.5
+"""Of the places that some axes make, the share that has items if they are to be called a grid."""
+
+Names = str | Sequence[str] | None
 
 
-def grid_of(
-    head: RunHead,
-    sweep: Sweep,
-    records: Sequence[Record],
-    read: Callable[[str], bytes],
-    rows: str | Sequence[str] | None,
-    cols: str | Sequence[str] | None,
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """An item in its place."""
+
+    item: Item
+    caption: str = ""
+    """What its row and column do not say."""
+    against: Place | None = None
+    """The place it is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One page: its heading, and what stands where."""
+
+    heading: str
+    spots: Mapping[Place, Spot]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Rows and columns, the same on every page, and what goes into them."""
+
+    rows: Sequence[Labels]
+    cols: Sequence[Labels]
+    row_title: str
+    col_title: str
+    pages: Sequence[Sheet]
+    paged: bool
+    placed: tuple[str, ...]
+    """The names that rows, columns, pages and captions tell."""
+    blank: frozenset[Place] = field(default_factory=frozenset)
+    """Places at the end of the last line, where nothing was to be."""
+
+
+def lay_out(
+    source: Collection,
     *,
-    under: str | None = None,
-    cell_px: int | None = None,
-    title: str | None = None,
-) -> Grid:
-    """The grid of a run.
+    rows: Names = None,
+    cols: Names = None,
+    pages: Names = None,
+    labels: Mapping[Any, Any] | None = None,
+    order: Mapping[str, Sequence[Any]] | None = None,
+    baseline: Any = None,
+    aspect: float = 1.46,
+) -> Layout:
+    """Give each item a place.
 
     Args:
-        read: Gives a picture's bytes by its key in the store.
+        rows, cols, pages: Names of axes or of anything else that is known of the items, outer first.
+            Axes nobody placed go to the columns, the first of several to the rows.
+        labels: Texts for values, `{value: text}` or `{name: {value: text}}`; `{name: text}` renames an axis.
+        order: Values of an axis in the order wanted; those it does not name follow.
+        baseline: A value of a row or column axis, or `{axis: value}`: every item is compared with the one
+            that has this value and all else alike.
+        aspect: Height over width of a cell, for lines of a sensible length.
 
     Raises:
-        ValueError: an axis that the sweep does not have, or one placed twice.
+        ValueError: no items, a name that is not known, one placed twice, a value that is not there.
     """
-    row_axes, col_axes = place_axes(list(sweep.axes), rows, cols)
-    if sweep.mode == "zip" and rows is None and cols is None:
-        row_axes, col_axes = (), tuple(sweep.axes)
-    cells: dict[tuple[tuple[str, ...], tuple[str, ...]], Cell] = {}
-    for record in records:
-        place = _labels(record, row_axes), _labels(record, col_axes)
-        cells[place] = _cell(record, read, under)
-    return grid(
-        cells,
-        rows=list(dict.fromkeys(place[0] for place in cells)),
-        cols=list(dict.fromkeys(place[1] for place in cells)),
-        row_title=row_axes[0] if len(row_axes) == 1 else "",
-        col_title=col_axes[0] if len(col_axes) == 1 else "",
-        title=title if title is not None else _title(sweep),
-        subtitle=_subtitle(sweep, records),
-        badge="SIMULATOR" if head.simulated else None,
-        cell_px=cell_px or None,
-    )
+    items = list(source.items)
+    if not items:
+        raise ValueError("there is nothing to lay out: no picture was given")
+    known = {name for item in items for name in item.facts}
+    given = [_names(each) for each in (rows, cols, pages)]
+    free = not given[0] and not given[1]
+    if source.planned:
+        axes = list(source.axes)
+    else:
+        axes = _dense(items, [name for name in source.axes if name not in given[2]], given[2]) if free else []
+    _check_names([name for names in given for name in names], known | set(axes), axes or list(source.axes))
+    down, across, deep = place_axes(axes, rows, cols, pages, zipped=source.zipped)
+    if told := _tell_apart(items, (*deep, *down, *across), source.axes):
+        if not free and rows is None:
+            down = (*down, *told)
+        elif not free or down or across or not set(told) & set(_WORDY):
+            across = (*across, *told)
+    placed = (*deep, *down, *across)
+    check_order(order or {}, placed)
+    naming = Naming({name: ordered(items, name, source.axes, order or {}) for name in placed}, labels or {})
+    spots = _spots(items, deep, down, across, naming)
+    reference = baseline_of(baseline, across, down, naming) if baseline is not None else None
+    lines = len({spot.col for spot in spots})
+    if free and not down and (lines > WRAP_ABOVE or (not across and lines > 1)):
+        return _flow(spots, deep, across, naming, reference, aspect, placed)
+    return _table(spots, deep, down, across, naming, reference, placed)
 
 
 def place_axes(
-    axes: Sequence[str], rows: str | Sequence[str] | None, cols: str | Sequence[str] | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Row and column axes, outer first; what nobody placed goes to the columns, the first axis to the rows."""
-    down, across = _names(rows), _names(cols)
-    unknown = [name for name in (*down, *across) if name not in axes]
-    if unknown:
-        known = ", ".join(axes) or "none"
-        raise ValueError(f"{', '.join(unknown)} is no axis of this run; its axes: {known}")
-    twice = [name for name in down if name in across]
-    if twice:
-        raise ValueError(f"{', '.join(twice)} cannot be both in rows and in cols")
-    rest = [name for name in axes if name not in down and name not in across]
+    axes: Sequence[str], rows: Names, cols: Names, pages: Names = None, *, zipped: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Names that run down, across and through the pages, outer first; of axes nobody placed the first runs down."""
+    down, across, deep = _names(rows), _names(cols), _names(pages)
+    rest = [name for name in axes if name not in (*down, *across, *deep)]
+    if zipped and rows is None and cols is None:
+        return (), tuple(rest), deep
     if rows is None and len(rest) > 1:
         down, rest = (rest[0],), rest[1:]
     elif rows is None and across:
         down, rest = tuple(rest), []
-    return down, (*across, *rest)
+    return down, (*across, *rest), deep
 
 
 def matching(records: Sequence[Record], where: Mapping[str, Any]) -> list[Record]:
@@ -95,48 +164,197 @@ def value_of(record: Record, name: str) -> Any:
     return record.values[name] if name in record.values else getattr(record.params, name, None)
 
 
-def shown(value: Any) -> str:
-    """A value as a label: floats without trailing zeros."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+# names
 
 
-def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
+def _names(given: Names) -> tuple[str, ...]:
     return () if given is None else (given,) if isinstance(given, str) else tuple(given)
 
 
-def _labels(record: Record, axes: Sequence[str]) -> tuple[str, ...]:
-    if len(axes) == 1:
-        return (shown(value_of(record, axes[0])),)
-    return tuple(f"{axis} {shown(value_of(record, axis))}" for axis in axes) or ("",)
+def _check_names(given: Sequence[str], known: set[str], axes: Sequence[str]) -> None:
+    if unknown := [name for name in given if name not in known]:
+        near = difflib.get_close_matches(str(unknown[0]), sorted(known), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"{', '.join(map(str, unknown))} is no axis and nothing else that is known of these pictures; "
+            f"axes: {', '.join(axes) or 'none'}{hint}"
+        )
+    if twice := sorted({name for name in given if given.count(name) > 1}):
+        raise ValueError(f"{', '.join(twice)} cannot be placed twice in rows, cols and pages")
 
 
-def _cell(record: Record, read: Callable[[str], bytes], under: str | None) -> Cell:
-    note = ""
-    if under:
-        value = getattr(record, under) if hasattr(record, under) else value_of(record, under)
-        note = "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
-    if record.images:
-        return Cell(image=partial(read, record.images[0].key), note=note)
-    if record.state is TrialState.PLANNED or record.state.is_in_flight or record.state is TrialState.WAITING:
-        return Cell(image=None, note=note)
-    return Cell(image=None, note=note, problem=record.reason or str(record.state))
+def _grouped(items: Iterable[Item], names: Sequence[str]) -> dict[tuple[Hashable, ...], list[Item]]:
+    """Items by their values of these names."""
+    made: dict[tuple[Hashable, ...], list[Item]] = {}
+    for item in items:
+        made.setdefault(tuple(key_of(item.facts.get(name)) for name in names), []).append(item)
+    return made
 
 
-def _title(sweep: Sweep) -> str:
-    return "" if "user_prompt" in sweep.axes else sweep.base.user_prompt
+def _dense(items: Sequence[Item], names: Iterable[str], deep: Sequence[str]) -> list[str]:
+    """Of these names those that vary, if together they make pages that are not mostly empty; else none."""
+    counts = {name: len(_grouped(items, [name])) for name in names}
+    varied = [name for name, count in counts.items() if count > 1]
+    places = math.prod(counts[name] for name in varied) * len(_grouped(items, deep))
+    return varied if len(items) >= DENSE * places else []
 
 
-def _subtitle(sweep: Sweep, records: Sequence[Record]) -> str:
-    """What is the same in every cell and matters for the picture."""
-    if not records:
-        return ""
-    params = records[0].params
-    words = []
-    if not {"width", "height"} & set(sweep.axes):
-        words.append(f"{params.width}×{params.height}")
-    for name, word in (("sampler_name", ""), ("steps", "steps "), ("cfg_scale", "cfg scale "), ("seed", "seed ")):
-        if name == "seed" and sweep.seed_varies:
-            words.append("another seed each")
-        elif name not in sweep.axes:
-            words.append(f"{word}{shown(getattr(params, name))}")
-    return " · ".join(words)
+def _tell_apart(items: Sequence[Item], placed: Sequence[str], axes: Iterable[str]) -> list[str]:
+    """Further names by which items in one place differ; none where that is not needed, or would make a mostly empty table."""
+    here = _grouped(items, placed)
+    most = max(map(len, here.values()))
+    found: list[str] = []
+    extras = dict.fromkeys(name for item in items for name in item.facts if name.startswith("extra."))
+    for name in dict.fromkeys([*axes, *_CANDIDATES, *extras]):
+        if most == 1 or name in placed or len(_grouped(items, [*found, name])) > most / DENSE:
+            continue
+        finer = _grouped(items, (*placed, *found, name))
+        if len(finer) > len(here):
+            found.append(name)
+            here = finer
+        if len(here) == len(items):
+            return found
+    return []
+
+
+_CANDIDATES = ("run", "endpoint", *(name for name in ImageParams.model_fields if name != "extra"), "image")
+_WORDY = ("user_prompt", "negative_prompt")
+"""Too long to stand under a picture."""
+
+
+# places
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    item: Item
+    page: Labels
+    row: Labels
+    col: Labels
+
+
+def _spots(
+    items: Sequence[Item], deep: Sequence[str], down: Sequence[str], across: Sequence[str], naming: Naming
+) -> list[_Spot]:
+    """Every item with its labels; what nothing tells apart is numbered in its place."""
+
+    def labels(item: Item, names: Sequence[str], nested: bool) -> Labels:
+        values = [item.facts.get(name) for name in names]
+        return tuple(
+            Label(naming.text(name, value, nested=nested), key_of(value))
+            for name, value in zip(names, values, strict=True)
+        )
+
+    numbered = len(_grouped(items, (*deep, *down, *across))) < len(items)
+    nests = len(across) + numbered > 1
+    counts: dict[tuple[Labels, ...], int] = {}
+    spots = []
+    for item in items:
+        page, row, col = labels(item, deep, True), labels(item, down, len(down) > 1), labels(item, across, nests)
+        if numbered:
+            number = counts[page, row, col] = counts.get((page, row, col), 0) + 1
+            col = (*col, Label(f"no. {number}", ("number", number)))
+        spots.append(_Spot(item, page, row, col))
+    return spots
+
+
+def _sorted(keys: Iterable[Labels], names: Sequence[str], naming: Naming) -> list[Labels]:
+    """Labels in the order of their values, outer names first."""
+    places = [{key_of(value): at for at, value in enumerate(naming.values[name])} for name in names]
+
+    def at(key: Labels) -> tuple[int, ...]:
+        inner = [label.value for label in key if isinstance(label, Label)]
+        ranks = [place[value] for place, value in zip(places, inner, strict=False)]
+        return *ranks, *(value[1] for value in inner[len(places) :] if isinstance(value, tuple))
+
+    return sorted(dict.fromkeys(keys), key=at)
+
+
+def _table(
+    spots: Sequence[_Spot],
+    deep: Sequence[str],
+    down: Sequence[str],
+    across: Sequence[str],
+    naming: Naming,
+    reference: Baseline | None,
+    placed: tuple[str, ...],
+) -> Layout:
+    rows = _sorted((spot.row for spot in spots), down, naming)
+    cols = _sorted((spot.col for spot in spots), across, naming)
+    sheets = []
+    for page in _sorted((spot.page for spot in spots), deep, naming):
+        there = {
+            _place(spot.row, spot.col): Spot(spot.item, "", _compared(reference, spot))
+            for spot in spots
+            if spot.page == page
+        }
+        sheets.append(Sheet(" · ".join(page), there))
+    return Layout(
+        [row or _UNNAMED for row in rows],
+        [col or _UNNAMED for col in cols],
+        naming.title(down[0]) if len(down) == 1 else "",
+        _col_title(across, cols, naming, reference),
+        sheets,
+        bool(deep),
+        placed,
+    )
+
+
+def _flow(
+    spots: Sequence[_Spot],
+    deep: Sequence[str],
+    across: Sequence[str],
+    naming: Naming,
+    reference: Baseline | None,
+    aspect: float,
+    placed: tuple[str, ...],
+) -> Layout:
+    """Lines of one length; what tells the pictures apart is written under each."""
+    cols = _sorted((spot.col for spot in spots), across, naming)
+    across_count = line_length(len(cols), aspect)
+    lines = -(-len(cols) // across_count)
+    row_keys: list[Labels] = [(Label("", ("line", at)),) for at in range(lines)]
+    col_keys: list[Labels] = [(Label("", ("place", at)),) for at in range(across_count)]
+    every = [(row, col) for row, col in product(row_keys, col_keys)]
+    place_of = dict(zip(cols, every, strict=False))
+    sheets = []
+    for page in _sorted((spot.page for spot in spots), deep, naming):
+        there = {}
+        for spot in spots:
+            if spot.page == page:
+                named = [naming.text(name, spot.item.facts.get(name), nested=True) for name in across]
+                against = _compared(reference, spot)
+                there[place_of[spot.col]] = Spot(
+                    spot.item,
+                    " · ".join(named) if named else spot.item.name,
+                    place_of.get(against[1]) if against else None,
+                )
+        sheets.append(Sheet(" · ".join(page), there))
+    title = naming.compared(reference.axis, reference.value) if reference else ""
+    return Layout(row_keys, col_keys, "", title, sheets, bool(deep), placed, frozenset(every[len(cols) :]))
+
+
+def line_length(count: int, aspect: float) -> int:
+    """Cells in a line such that the whole is about as wide as high and the last line is as full as may be."""
+    even = max(1.0, math.sqrt(count * aspect))
+    lowest, highest = math.ceil(even / 1.5), math.floor(max(even * 1.5, even + 1.5))
+    lengths = [length for length in range(lowest, highest + 1) if 1 < length <= count] or [max(1, count)]
+    return min(lengths, key=lambda length: (-count % length, round(abs(math.log(length / even)), 6), -length))
+
+
+def _place(row: Labels, col: Labels) -> Place:
+    """Where nothing runs down or across there is one line without a label."""
+    return row or _UNNAMED, col or _UNNAMED
+
+
+_UNNAMED: Labels = ("",)
+
+
+def _compared(reference: Baseline | None, spot: _Spot) -> Place | None:
+    found = reference.of(spot.row, spot.col) if reference else None
+    return _place(*found) if found else None
+
+
+def _col_title(across: Sequence[str], cols: Sequence[Labels], naming: Naming, reference: Baseline | None) -> str:
+    own = naming.title(across[0]) if len(across) == 1 and len(cols[0]) == 1 else ""
+    return " · ".join(filter(None, (own, naming.compared(reference.axis, reference.value) if reference else "")))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpodkit.blocking import both_ways
-from runpodkit.runs.layout import grid_of, matching
+from runpodkit.runs.layout import matching
 from runpodkit.runs.preferences import (
     Preference,
     WinRate,
@@ -147,29 +147,22 @@ class Results(ABC):
         self,
         rows: str | Sequence[str] | None = None,
         cols: str | Sequence[str] | None = None,
-        *,
-        under: str | None = None,
-        cell_px: int | None = None,
-        title: str | None = None,
+        pages: str | Sequence[str] | None = None,
+        **look: Any,
     ) -> Grid:
         """All pictures in one: axes along the edges, failed and missing cells marked.
 
         Args:
-            rows, cols: Axes from outer to inner; axes not named go to the columns.
-            under: A field to print under each cell, e.g. `execution_time_s`.
-            cell_px: Width of a cell in pixels; default: by the number of columns.
+            rows, cols, pages: Axes from outer to inner; axes not named go to the columns.
+            **look: `under`, `cell_px`, `title`, `labels`, `order`, `where`, `crop`, `inset`, `baseline` and more,
+                as in `runpodkit.grid`; for example `under="execution_time_s"`.
+
+        Raises:
+            ValueError: a name or value that is not known, or more than 64 million pixels.
         """
-        return grid_of(
-            self._head,
-            self.sweep,
-            self.records(),
-            self._store.get,
-            rows,
-            cols,
-            under=under,
-            cell_px=cell_px,
-            title=title,
-        )
+        from runpodkit.runs.grids import grid
+
+        return grid(self, rows, cols, pages, **look)
 
     def contact_sheet(
         self,

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pypdf import PdfReader
 
 from runpodkit.errors import StoreError
-from runpodkit.images import grids, sheet
-from runpodkit.images.grids import Cell, Grid, grid
+from runpodkit.images import grids, insets, sheet
+from runpodkit.images.grids import Cell, Grid, Page, grid
 
 RED, GREEN, BLUE = (220, 20, 20), (20, 160, 40), (30, 40, 220)
 ONE = ("",)
@@ -401,3 +402,239 @@ def test_a_format_that_cannot_hold_the_grid_says_which_can(tmp_path):
     with pytest.raises(ValueError, match=r"WEBP holds at most 16,383.*save it as \.png"):
         made.save(tmp_path / "g.webp")
     assert made.save(str(tmp_path / "g.png")).exists()
+
+
+# pages and animations
+
+
+def paged(colours: dict[str, Any], **look: Any) -> Grid:
+    """A page with one picture for each colour."""
+    pages = [Page(name, {(ONE, ONE): Cell(patch(colour), **look)}) for name, colour in colours.items()]
+    return grid(pages, rows=[ONE], cols=[ONE], cell_px=100, title="маяк")
+
+
+def test_pages_stand_alike_and_say_what_they_are():
+    made = paged({"steps 5": RED, "steps 10": GREEN})
+
+    assert repr(made) == "Grid 2 pages of 1 × 1, 2 pictures"
+    assert [repr(page) for page in made.pages] == ["Grid 1 × 1, 1 picture"] * 2
+    assert made.image is made.pages[0].image
+    assert box_of(made.pages[0].image, RED) == box_of(made.pages[1].image, GREEN)
+
+
+def test_pages_of_pictures_of_other_shapes_stand_alike_too():
+    pages = [
+        Page("a", {(ONE, ("x",)): Cell(patch(RED, (200, 100))), (ONE, ("y",)): Cell(patch(BLUE, (200, 100)))}),
+        Page("b", {(ONE, ("x",)): Cell(patch(GREEN, (100, 200)))}),
+    ]
+    one, two = grid(pages, rows=[ONE], cols=[("x",), ("y",)], cell_px=120).pages
+
+    assert one.image.size == two.image.size
+    red, green = box_of(one.image, RED), box_of(two.image, GREEN)
+    assert (red[0] + red[2]) == (green[0] + green[2]) and (red[1] + red[3]) == (green[1] + green[3])
+    assert repr(two) == "Grid 1 × 2, 1 picture, 1 missing"
+
+
+def test_a_grid_without_pages_is_its_own_page():
+    made = simple({"a": Cell(patch(RED))})
+
+    assert made.pages == [made]
+
+
+@pytest.mark.parametrize("name", ["g.gif", "g.webp", "g.GIF"])
+def test_pages_become_an_endless_animation(name, tmp_path):
+    made = paged({"1": RED, "2": GREEN, "3": BLUE})
+    path = made.save(tmp_path / name, frame_s=0.25)
+
+    with Image.open(path) as image:
+        assert (image.n_frames, image.info["loop"], image.size) == (3, 0, made.image.size)
+        for number, colour in enumerate((RED, GREEN, BLUE)):
+            image.seek(number)
+            frame = image.convert("RGB")
+            assert image.info["duration"] == 250
+            left, top, right, bottom = box_of(made.pages[number].image, colour)
+            seen = frame.getpixel(((left + right) // 2, (top + bottom) // 2))
+            assert all(abs(one - other) < 12 for one, other in zip(seen, colour, strict=True))
+            assert frame.getpixel((1, 1)) == (255, 255, 255)
+
+
+def test_equal_pages_stay_frames_of_their_own_time(tmp_path):
+    path = paged({"1": RED, "1 ": RED}).save(tmp_path / "g.gif", frame_s=0.5)
+
+    with Image.open(path) as image:
+        total = 0
+        for number in range(image.n_frames):
+            image.seek(number)
+            total += image.info["duration"]
+    assert total == 1000
+
+
+@pytest.mark.parametrize("frame_s", [0, -1, 0.001, 1e9, float("nan")])
+def test_a_frame_that_stands_no_time_or_for_ever_is_refused(frame_s, tmp_path):
+    with pytest.raises(ValueError, match=r"a frame stands 0\.02 to 600 seconds"):
+        paged({"1": RED, "2": GREEN}).save(tmp_path / "g.gif", frame_s=frame_s)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_pages_are_never_cut_to_one(tmp_path):
+    made = paged({str(number): (number, 0, 0) for number in range(11)})
+
+    with pytest.raises(ValueError, match=r"\.png holds one page and the grid has 11: save_pages"):
+        made.save(tmp_path / "g.png")
+    assert [path.name for path in made.save_pages(tmp_path / "g.png")][::10] == ["g-01.png", "g-11.png"]
+    with Image.open(tmp_path / "g-02.png") as image:
+        assert image.info["Title"] == "маяк: 1"
+
+
+def test_a_pdf_has_every_page(tmp_path):
+    path = paged({"steps 5": RED, "steps 10": GREEN}).save(tmp_path / "g.pdf")
+
+    assert ["steps 10" in page.extract_text() for page in PdfReader(path).pages] == [False, True]
+
+
+def test_one_frame_is_no_animation(tmp_path):
+    for made in (simple({"a": Cell(patch(RED))}), paged({"1": RED})):
+        with pytest.raises(ValueError, match="a GIF needs frames"):
+            made.save(tmp_path / "g.gif")
+        assert made.save(tmp_path / "g.webp").exists()
+
+
+def test_the_bound_counts_all_pages_together():
+    rows, cols = [(str(number),) for number in range(10)], [(str(number),) for number in range(10)]
+    pages = [Page(str(number), {(rows[0], cols[0]): Cell(patch(RED))}) for number in range(30)]
+
+    with pytest.raises(
+        ValueError, match=r"each of 30 pages would be .* together: choose cell_px=\d+ or less"
+    ) as caught:
+        grid(pages, rows=rows, cols=cols, cell_px=160)
+    less = int(re.findall(r"cell_px=(\d+)", str(caught.value))[0])
+    assert len(grid(pages, rows=rows, cols=cols, cell_px=less).pages) == 30
+
+
+def test_no_page_is_no_grid():
+    with pytest.raises(ValueError, match="pages is empty"):
+        grid([], rows=[ONE], cols=[ONE])
+
+
+# parts, differences, marks
+
+
+def quartered(size: tuple[int, int] = (200, 200)) -> Image.Image:
+    """Red, green, blue and white quarters."""
+    image = patch((255, 255, 255), size)
+    wide, high = size[0] // 2, size[1] // 2
+    for colour, x, y in ((RED, 0, 0), (GREEN, wide, 0), (BLUE, 0, high)):
+        image.paste(colour, (x, y, x + wide, y + high))
+    return image
+
+
+def as_png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("crop", [(0.5, 0, 0.5, 0.5), (100, 0, 100, 100)])
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_crop_shows_only_its_part(crop, as_bytes):
+    picture = as_png(quartered()) if as_bytes else quartered()
+    image = simple({"a": Cell(picture)}, cell_px=80, crop=crop).image
+
+    left, top, right, bottom = box_of(image, GREEN)
+    assert (right - left, bottom - top) == (80, 80)
+    colours = {colour for _, colour in image.getcolors(1 << 20) or ()}
+    assert RED not in colours and BLUE not in colours
+
+
+def test_a_crop_of_a_jpeg_that_is_decoded_small_is_the_same_part():
+    out = io.BytesIO()
+    quartered((1600, 1600)).save(out, "JPEG", quality=95)
+    image = simple({"a": Cell(out.getvalue())}, cell_px=40, crop=(0, 0.5, 0.5, 0.5)).image
+
+    middle = image.getpixel((image.width // 2, image.height - 40))
+    assert all(abs(one - other) < 10 for one, other in zip(middle, BLUE, strict=True))
+
+
+def test_an_inset_shows_its_part_enlarged_in_every_cell():
+    picture = patch((128, 128, 128), (1000, 1000))
+    picture.paste(RED, (100, 100, 300, 300))
+    image = simple({"a": Cell(picture), "b": Cell(as_png(picture))}, cell_px=200, inset=(0.1, 0.1, 0.2, 0.2)).image
+
+    # twice 92 × 92 in the corner, and 40 × 40 in the frame less what its softened edge takes
+    red = sum(count for count, colour in image.getcolors(1 << 20) or () if colour == RED)
+    assert 2 * (92 * 92 + 34 * 34) <= red <= 2 * (92 * 92 + 40 * 40)
+
+
+def test_an_inset_is_sharper_than_its_cell():
+    fine = Image.new("RGB", (1000, 1000), "white")
+    for x in range(100, 300, 20):
+        fine.paste((0, 0, 0), (x, 100, x + 10, 300))
+    image = simple({"a": Cell(as_png(fine))}, cell_px=100, inset=(0.1, 0.1, 0.2, 0.2)).image
+
+    # ten stripes in 20 pixels are grey, in the inset's 46 they are told apart
+    def spread(box: tuple[int, int, int, int]) -> int:
+        low, high = image.crop(box).convert("L").getextrema()
+        return int(high) - int(low)
+
+    left, top = 11, image.height - 100 - 11
+    assert spread((left + 80, top + 80, left + 90, top + 90)) > 150
+
+
+def test_a_region_that_one_picture_does_not_have_fails_there_and_one_that_none_has_is_a_mistake():
+    small, large = patch(RED, (64, 64)), patch(GREEN, (640, 640))
+    made = simple({"a": Cell(small), "b": Cell(large)}, cell_px=100, crop=(300, 300, 200, 200))
+    assert repr(made) == "Grid 1 × 2, 1 picture, 1 failed"
+
+    with pytest.raises(ValueError, match=r"crop=\(300, 300, 200, 200\) leaves the picture of 64×64 pixels"):
+        simple({"a": Cell(small), "b": Cell(problem="x")}, crop=(300, 300, 200, 200))
+
+
+def test_a_difference_is_drawn_and_its_size_written():
+    base, other = patch((100, 100, 100), (64, 64)), patch((110, 100, 100), (64, 64))
+    cells = {
+        (ONE, ("a",)): Cell(base),
+        (ONE, ("b",)): Cell(as_png(other), against=(ONE, ("a",))),
+        (ONE, ("c",)): Cell(base, against=(ONE, ("a",))),
+    }
+    made = grid(cells, rows=[ONE], cols=[("a",), ("b",), ("c",)], cell_px=64)
+
+    colours = {colour: count for count, colour in made.image.getcolors(1 << 20) or ()}
+    assert colours[40, 0, 0] == colours[100, 100, 100] == 64 * 64
+    assert colours[0, 0, 0] >= 64 * 64
+
+
+@pytest.mark.parametrize("base", [None, Cell(), Cell(problem="out of memory"), Cell(b"<html>")])
+def test_without_its_baseline_a_difference_fails_and_says_so(base):
+    cells = {(ONE, ("b",)): Cell(patch(RED), against=(ONE, ("a",)))}
+    if base:
+        cells[ONE, ("a",)] = base
+    made = grid(cells, rows=[ONE], cols=[("a",), ("b",)], cell_px=64)
+
+    assert ", 0 pictures" in repr(made) and "failed" in repr(made)
+
+
+def test_pictures_of_another_proportion_are_not_pulled_over_each_other():
+    cells = {
+        (ONE, ("a",)): Cell(patch(RED, (64, 64))),
+        (ONE, ("b",)): Cell(patch(RED, (64, 128)), against=(ONE, ("a",))),
+        (ONE, ("c",)): Cell(patch(RED, (128, 128)), against=(ONE, ("a",))),
+    }
+    made = grid(cells, rows=[ONE], cols=[("a",), ("b",), ("c",)], cell_px=64)
+
+    assert repr(made) == "Grid 1 × 3, 2 pictures, 1 failed"
+
+
+def test_marked_pictures_are_counted_and_failed_ones_are_not():
+    made = simple({"a": Cell(patch(RED), marked=True), "b": Cell(patch(GREEN)), "c": Cell(problem="x", marked=True)})
+
+    assert repr(made) == "Grid 1 × 3, 2 pictures, 1 failed, 1 flagged"
+    assert box_of(made.image, insets.MARK[0])
+
+
+def test_blank_places_are_neither_drawn_nor_counted_as_missing():
+    blank = frozenset({(ONE, ("b",))})
+    made = grid({(ONE, ("a",)): Cell(patch(RED))}, rows=[ONE], cols=[("a",), ("b",)], blank=blank, cell_px=100)
+
+    assert repr(made) == "Grid 1 × 2, 1 picture"
+    with pytest.raises(AssertionError, match="not there"):
+        box_of(made.image, sheet.PALE)
