@@ -102,16 +102,17 @@ class Sheet:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the whole sheet."""
-        bottom = self._top + self._starts_y[-1] + self._heights[-1] + self._margin
+        tall = max(self._span_y(0, len(self._rows) - 1), self._row_title.width)
+        bottom = self._top + tall + self._margin
         if self.style.width_px is not None:
             return self.style.width_px, max(bottom, self.style.height_px)
-        right = self._left + self._span_x(0, len(self._cols) - 1) + self._margin
-        return max(right, self._headline.least_width + 2 * self._margin), bottom
+        least = max(self._headline.least_width, self._col_title.width) + 2 * self._margin
+        return max(self._right + self._margin, least), bottom
 
     @property
     def needed_width(self) -> int:
         """The least width that cuts nothing; a sheet of fixed width must not be narrower."""
-        words = max(self._headline.badge_width, round(font(self.px).getlength("MM")))
+        words = max(self._headline.badge_width, self._col_title.width, round(font(self.px).getlength("MM")))
         return max(self._right, self._margin + words) + self._margin
 
     @property
@@ -246,12 +247,27 @@ class Sheet:
     def _least_left(self) -> int:
         labels = sum(width + self._pad + (self._pad if level else 0) for level, width in self._row_x_widths)
         title = self._row_title.height + self._pad if self._row_title.lines else 0
-        return self._margin + title + labels
+        return self._margin + max(title + labels, self._overhang)
 
     @property
     def _right(self) -> int:
-        """Where the last column ends, if nothing is left over."""
-        return self._least_left + self._span_x(0, len(self._cols) - 1)
+        """Where the last column and what hangs over it end, if nothing is left over."""
+        return self._least_left + self._span_x(0, len(self._cols) - 1) + self._overhang
+
+    @cached_property
+    def _overhang(self) -> int:
+        """How far a letter wider than its narrow column would reach into the margin and beyond."""
+        wide = [
+            ((group.text.height if level is self._col_levels[-1] and self._upright else group.text.width), group)
+            for level in self._col_levels
+            for group in (level[0], level[-1])
+        ]
+        over = [width - self._span_x(group.first, group.last) for width, group in wide]
+        for edge in (0, -1):
+            over += [
+                self._note(row, self._cols[edge], self._widths[edge]).width - self._widths[edge] for row in self._rows
+            ]
+        return max(0, round(max(over) / 2 + 0.5) - self._margin)
 
     @property
     def _row_x_widths(self) -> list[tuple[int, int]]:
@@ -284,7 +300,10 @@ class Sheet:
     # labels
 
     def _draw_column_labels(self, canvas: Canvas) -> None:
+        # above the columns' middle, unless it is so much wider than they that it would leave the sheet
+        half = self._col_title.width / 2
         middle = self._left + self._span_x(0, len(self._cols) - 1) / 2
+        middle = min(max(middle, self._margin + half), canvas.size[0] - self._margin - half)
         canvas.text(self._col_title, middle, self._margin + self._head_height, GREY, "centre")
         y = self._labels_top
         innermost = len(self._col_levels) - 1
