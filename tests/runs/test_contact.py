@@ -12,26 +12,15 @@ from pypdf import PdfReader
 
 from runpodkit.runs.policies import RunPolicy
 from runpodkit.runs.records import Record
-from runpodkit.runs.results import Results
 from runpodkit.runs.rows import ImageFile, RunHead, TrialState
 from runpodkit.storage.local import LocalStore
 from runpodkit.sweeps.sweep import sweep
+from tests.runs.by_hand import Kept
 
 REASON = "out of memory"
 
 
-class Held(Results):
-    """A run whose records are at hand."""
-
-    def __init__(self, head: RunHead, store: LocalStore, records: list[Record]) -> None:
-        super().__init__(head, store)
-        self._held = records
-
-    async def _read_records(self) -> list[Record]:
-        return self._held
-
-
-def held(folder: Path, *, trials: int = 8, images: int = 1, **words: Any) -> Held:
+def held(folder: Path, *, trials: int = 8, images: int = 1, **words: Any) -> Kept:
     """Trial 2 failed, trial 3 has not ended, the others have pictures."""
     plan = sweep("a mill", sampler_name=["Euler", "Heun"], seed=list(range(trials // 2)))
     head = RunHead(
@@ -66,7 +55,7 @@ def held(folder: Path, *, trials: int = 8, images: int = 1, **words: Any) -> Hel
                 **words,
             )
         )
-    return Held(head, store, records)
+    return Kept(head, store, records)
 
 
 def test_a_pdf_has_every_picture_with_its_number_and_values_and_the_reason_of_what_failed(tmp_path):
