@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runpodkit.cli.shell import main, names_in
+from runpodkit.cli.shell import main, names_in, run_at
 from runpodkit.runs.exports.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from runpodkit.runs.run import Run
 
 
 @main.command()
@@ -89,10 +87,3 @@ def _for_people(rows: pd.DataFrame) -> str:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     known = rows.dropna(axis="columns", how="all")
     return known.to_string(index=False, na_rep="–", float_format="{:.4g}".format, line_width=width)
-
-
-def run_at(where: str) -> Run:
-    """A run by its name, or where it lies."""
-    from runpodkit.kit import open_run
-
-    return open_run(where)

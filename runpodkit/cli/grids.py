@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runpodkit.cli.shell import main, names_in, quiet_kit
+from runpodkit.cli.shell import main, names_in, quiet_kit, run_at
 from runpodkit.errors import RunpodkitError
 from runpodkit.params import ImageParams
 
@@ -53,7 +53,7 @@ def grid(
 ) -> None:
     """Draw runs, or picture files, as one picture.
 
-    Each source is the name of a run, a run's folder, a picture file, a folder of pictures or a pattern; all are of
+    Each source is the name of a run, a run's folder, s3://… or .zip, a picture file, a folder of pictures or a pattern; all are of
     one kind.  With --pages, fig.png becomes fig-1.png, fig-2.png, ….
     """
     from runpodkit.runs.grids import grid as draw
@@ -92,13 +92,15 @@ def grid(
 )
 def contact_sheet(name: str, columns: int, under: str | None, page: str, dpi: float, out: Path) -> None:
     """Put every picture of the run NAME on pages of paper, with number and values under it."""
-    run = quiet_kit().open_run(name)
-    for path in run.contact_sheet(out, columns=columns, under=_names(under) or (), page=page, dpi=dpi):
+    run = run_at(name)
+    for path in run.contact_sheet(out, columns=columns, under=names_in(under) or (), page=page, dpi=dpi):
         click.echo(str(path))
 
 
 def _opened(sources: Sequence[str]) -> Any:
     """Runs by their names; paths and patterns as they are.  A bare word that is both a run and a folder is the run."""
+    if all(each.startswith("s3://") or each.lower().endswith(".zip") for each in sources):
+        return [run_at(each) for each in sources]
     paths = [each for each in sources if Path(each).expanduser().exists() or has_magic(each)]
     if len(paths) == len(sources) and not all(_bare_folder(each) for each in sources):
         return paths

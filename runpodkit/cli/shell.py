@@ -75,3 +75,10 @@ def watch(run: Run) -> None:
 def names_in(text: str | None) -> list[str] | None:
     """Names separated by commas, as options take them."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def run_at(where: str) -> Run:
+    """A run by its name, or where it lies."""
+    from runpodkit.kit import open_run
+
+    return open_run(where)

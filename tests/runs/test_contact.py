@@ -116,14 +116,14 @@ def test_a_picture_that_is_gone_from_the_store_is_a_failed_cell(tmp_path):
 
 def test_a_long_value_goes_on_with_an_ellipsis(tmp_path):
     run = held(tmp_path / "store")
-    run._held = [
+    run.kept = [
         Record(
             **{
                 **{name: getattr(one, name) for name in Record.__dataclass_fields__},
                 "values": {"user_prompt": "ä" * 4000},
             }
         )
-        for one in run._held
+        for one in run.kept
     ]
     (path,) = run.contact_sheet(tmp_path / "sheet.pdf")
 
