@@ -243,7 +243,7 @@ async def test_a_store_that_is_away_loses_no_unread_output(bench: Bench) -> None
 async def test_a_picture_that_takes_no_text_is_kept_as_it_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     from runpodkit.errors import OutputError
 
-    def refuses(*_: object) -> bytes:
+    def refuses(*_: object, **how: Any) -> bytes:
         raise OutputError("no text can be put into it")
 
     monkeypatch.setattr("runpodkit.runs.trials.embed", refuses)
