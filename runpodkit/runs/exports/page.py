@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from runpodkit.errors import StoreError
 from runpodkit.logs import redact
+from runpodkit.runs.drafts import draft
 from runpodkit.runs.exports.page_data import PageData, page_data
 from runpodkit.runs.exports.page_pictures import LEAST_BYTES, MIME, Lost, Made, make_pictures
 from runpodkit.runs.exports.page_values import Columns, columns_of
@@ -151,18 +151,12 @@ def _spool(shown: Iterator[Made | Lost], data: PageData, spool: IO[bytes]) -> No
 
 
 def _save(path: Path, data: PageData, spool: IO[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     spool.seek(0)
-    try:
-        with draft.open("wb") as page:
-            page.write(_head(data).encode())
-            while block := spool.read(1 << 20):
-                page.write(block)
-            page.write(_template()[1].encode())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with draft(path) as hidden, hidden.open("wb") as page:
+        page.write(_head(data).encode())
+        while block := spool.read(1 << 20):
+            page.write(block)
+        page.write(_template()[1].encode())
 
 
 def _head(data: PageData) -> str:
