@@ -39,8 +39,8 @@ def animate(frames: Sequence[Image.Image], path: Path, form: str, frame_s: float
 
 def check_time(frame_s: float) -> None:
     """Raises ValueError for a time that no format holds."""
-    if not LEAST_S <= frame_s <= MOST_S:
-        raise ValueError(f"frame_s={frame_s}: a frame stands {LEAST_S:g} to {MOST_S:g} seconds")
+    if not isinstance(frame_s, int | float) or not LEAST_S <= frame_s <= MOST_S:
+        raise ValueError(f"frame_s={frame_s!r}: a frame stands {LEAST_S:g} to {MOST_S:g} seconds")
 
 
 def _filled(frame: Image.Image, size: tuple[int, int]) -> Image.Image:

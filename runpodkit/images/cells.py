@@ -66,6 +66,8 @@ class Cell:
     """Draw not the picture but how it differs from the one at this place, and write under it by how much."""
     marked: bool = False
     """Something about the picture is odd."""
+    blank: bool = False
+    """The place stays empty: nothing was to be there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,6 @@ def grid(
     dpi: float | None = None,
     crop: Sequence[float] | None = None,
     inset: Sequence[float] | None = None,
-    blank: frozenset[Place] = frozenset(),
     advance: Callable[[], object] | None = None,
 ) -> Grid:
     """Lay out pictures in rows and columns.
@@ -199,7 +198,6 @@ def grid(
         dpi: Pixels an inch, 30 to 1,200; 300 in print.  The width of a PNG is `width_mm / 25.4 * dpi`.
         crop: Show of every picture only (x, y, width, height), in fractions of it or in its pixels.
         inset: Show such a part of every picture enlarged in a corner, with a frame around it.
-        blank: Places that stay empty: nothing was to be there.
         advance: Called after each picture that was read.
 
     Raises:
@@ -211,11 +209,12 @@ def grid(
     pages = [Page("", cells)] if isinstance(cells, Mapping) else list(cells)
     if not pages:
         raise ValueError("pages is empty: a grid has at least one page")
-    strays = {place for page in pages for place in page.cells} - {(row, col) for row in row_keys for col in col_keys}
+    in_rows, in_cols = set(row_keys), set(col_keys)
+    strays = {(row, col) for page in pages for row, col in page.cells if row not in in_rows or col not in in_cols}
     if strays:
         raise ValueError(f"{len(strays)} cells are in no row and column, such as {min(strays)!r}")
-    if cell_px is not None and cell_px < 16:
-        raise ValueError(f"cell_px={cell_px}: a cell is at least 16 pixels wide")
+    if cell_px is not None and (not hasattr(cell_px, "__index__") or isinstance(cell_px, bool) or cell_px < 16):
+        raise ValueError(f"cell_px={cell_px!r}: whole pixels, a cell is at least 16 wide")
     style = Style(legend, gap_px, padding_px, width_mm, dpi)
     if width_mm is not None:
         if cell_px is not None:
@@ -261,8 +260,9 @@ def grid(
                 shown[row, col] = (
                     shot if isinstance(shot, Problem) else composing.finished(shot, view, box, marked=marked)
                 )
-        counts.append(_counted(page.cells, shown, len(row_keys) * len(col_keys) - len(blank)))
-        figure = Figure(sheet, {**dict.fromkeys(blank, NOTHING), **shown})
+        counts.append(_counted(page.cells, shown, len(row_keys) * len(col_keys)))
+        blank = {place: NOTHING for place, cell in page.cells.items() if cell.blank}
+        figure = Figure(sheet, {**shown, **blank})
         page_title = ": ".join(filter(None, (title, page.heading)))
         text = _summary(f"{len(row_keys)} × {len(col_keys)}", counts[-1:])
         drawn.append(Grid(figure.image(), text, page_title, subtitle, figure))
@@ -363,7 +363,10 @@ class _Counts:
 def _counted(cells: Mapping[Place, Cell], shown: Mapping[Place, Image.Image | Problem | None], places: int) -> _Counts:
     drawn = {place for place, each in shown.items() if isinstance(each, Image.Image)}
     failed = sum(isinstance(each, Problem) for each in shown.values())
-    return _Counts(len(drawn), places - len(drawn) - failed, failed, sum(cells[place].marked for place in drawn))
+    blank = sum(cell.blank for cell in cells.values())
+    return _Counts(
+        len(drawn), places - len(drawn) - failed - blank, failed, sum(cells[place].marked for place in drawn)
+    )
 
 
 def _summary(shape: str, counts: Sequence[_Counts]) -> str:

@@ -84,7 +84,9 @@ class View:
     @classmethod
     def read(cls, crop: Sequence[float] | None, inset: Sequence[float] | None) -> View:
         """Raises ValueError for what is no region, and for an inset that would not be enlarged."""
-        view = cls(Region.read("crop", crop) if crop else None, Region.read("inset", inset) if inset else None)
+        view = cls(
+            None if crop is None else Region.read("crop", crop), None if inset is None else Region.read("inset", inset)
+        )
         # in fractions all of it is known before any picture is; in pixels each picture tells
         if not any(region and region.in_pixels for region in (view.crop, view.inset)):
             view.frame((1_000_000, 1_000_000))

@@ -40,6 +40,8 @@ def notes(items: Sequence[Item], under: Under) -> list[str]:
                 f"its first is {next(iter(given))!r}"
             )
         return [number(value) for value in found]
+    if not callable(under):
+        raise ValueError(f"under={under!r}: a name or several, a function, or a mapping of values")
     return [number(under(item.origin)) for item in items]
 
 

@@ -175,9 +175,10 @@ def draw(
     )
     spots = [spot for page in plan.pages for spot in page.spots.values()]
     texts = dict(zip(map(id, spots), notes([spot.item for spot in spots], under), strict=True))
-    made = [
-        Page(page.heading, {at: _cell(spot, texts[id(spot)]) for at, spot in page.spots.items()}) for page in plan.pages
-    ]
+    made = []
+    for page in plan.pages:
+        cells = {at: _cell(spot, texts[id(spot)]) for at, spot in page.spots.items()}
+        made.append(Page(page.heading, {**cells, **dict.fromkeys(page.blank, Cell(blank=True))}))
     with progress("grid", sum(bool(spot.item.read) for spot in spots), shown=not quiet) as step:
         return grids.grid(
             made if plan.paged else made[0].cells,
@@ -185,10 +186,9 @@ def draw(
             cols=plan.cols,
             row_title=plan.row_title,
             col_title=plan.col_title,
-            title=_title(source.items, plan) if title is None else title,
+            title=_title(source.items, plan) if title is None else str(title),
             subtitle=_subtitle(source.items, plan),
             badge="SIMULATOR" if source.simulated else None,
-            blank=plan.blank,
             crop=crop,
             advance=step,
             **sheet,
@@ -213,7 +213,11 @@ def _store(store: Results | Store | None, what: str) -> Store:
         raise ValueError(
             f"{what} have the keys of their pictures, not the pictures: add store=run, or the store itself"
         )
-    return store._store if isinstance(store, Results) else store
+    if isinstance(store, Results):
+        return store._store
+    if not callable(getattr(store, "get", None)) or isinstance(store, Mapping):
+        raise ValueError(f"store={store!r} is neither a run nor a store: give store=run")
+    return store
 
 
 def _of_paths(given: Sequence[str | Path]) -> Collection:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,8 @@ class Collection:
     zipped: bool = False
     """Its axes go together, so most combinations of their values were never meant to be."""
     simulated: bool = False
+    lacking: bool = False
+    """More was meant to be than there are items: a place without one is missing, not empty."""
 
     def where(self, wanted: Mapping[str, Any]) -> Collection:
         """Those with these values; a list means any of them.
@@ -77,6 +79,8 @@ class Collection:
         Raises:
             ValueError: a name that none has, or nothing is left.
         """
+        if not isinstance(wanted, Mapping):
+            raise ValueError(f"where={wanted!r}: give names and values, such as {{'steps': [5, 10]}}")
         items = list(self.items)
         for name, value in wanted.items():
             if not any(name in item.facts for item in items):
@@ -96,7 +100,7 @@ class Collection:
             for name, values in self.axes.items()
             if len(kept := [each for each in values if key_of(each) in left_over[name]]) > 1
         }
-        return Collection(items, axes, self.planned, self.zipped, self.simulated)
+        return replace(self, items=items, axes=axes)
 
 
 @dataclass(slots=True)
@@ -163,7 +167,8 @@ def of_run(run: Results, records: Sequence[Record], *, small: Callable[[str], by
     read, shelf = (small, None) if small else (run._store.get, Shelf(run._store))
     items = [item for record in records for item in _of_record(record, read, shelf, most, run.name, False)]
     axes = {**run.sweep.axes, **({IMAGE: list(range(1, most + 1))} if most > 1 else {})}
-    return Collection(items, axes, True, run.sweep.mode == "zip", run.simulated)
+    lacking = len(records) < run.head.trials
+    return Collection(items, axes, True, run.sweep.mode == "zip", run.simulated, lacking)
 
 
 def of_records(records: Sequence[Record], store: Store) -> Collection:
@@ -202,12 +207,14 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
         run: The one they belong to, where it is known: it says how axes are ordered.
 
     Raises:
-        ValueError: the table has no column `image`.
+        ValueError: the table has no column `image`, or a column twice.
     """
     if IMAGE not in frame.columns:
         raise ValueError(
             f"the table has no column {IMAGE!r} with the keys of its pictures; it has {', '.join(map(str, frame.columns))}"
         )
+    if twice := sorted({str(name) for name in frame.columns[frame.columns.duplicated()]}):
+        raise ValueError(f"the table has columns twice: {', '.join(twice)}")
     shelf = Shelf(store)
     known = {} if run is None else {file.key: (record, file) for record in run.records() for file in record.images}
     items = []
@@ -216,9 +223,8 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
         key = facts.pop(IMAGE)
         trial = facts.get("trial", index)
         record, file = known.get(key, (None, None))
-        problem = None if key else facts.get("reason") or facts.get("state") or "no picture"
-        if not key and facts.get("state") in _OPEN:
-            problem = None
+        open_still = key or facts.get("state") in _OPEN
+        problem = None if open_still else facts.get("reason") or "the table has no key of a picture here"
         flags = str(facts["flags"]).split("; ") if facts.get("flags") else []
         items.append(
             Item(

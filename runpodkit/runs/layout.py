@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -38,6 +38,9 @@ WRAP_ABOVE = 10
 DENSE = 0.5
 """Of the places that some axes make, the share that has items if they are to be called a grid."""
 
+MOST_PLACES = 1_000_000
+"""Of a page; no grid has as many."""
+
 Names = str | Sequence[str] | None
 
 
@@ -58,6 +61,8 @@ class Sheet:
 
     heading: str
     spots: Mapping[Place, Spot]
+    blank: frozenset[Place] = frozenset()
+    """Places that stay empty, because nothing was to be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,6 @@ class Layout:
     paged: bool
     placed: tuple[str, ...]
     """The names that rows, columns, pages and captions tell."""
-    blank: frozenset[Place] = field(default_factory=frozenset)
-    """Places at the end of the last line, where nothing was to be."""
 
 
 def lay_out(
@@ -106,6 +109,7 @@ def lay_out(
         raise ValueError("there is nothing to lay out: no picture was given")
     known = {name for item in items for name in item.facts}
     given = [_names(each) for each in (rows, cols, pages)]
+    _check_mappings(labels=labels, order=order)
     free = not given[0] and not given[1]
     if source.planned:
         axes = list(source.axes)
@@ -125,8 +129,10 @@ def lay_out(
     reference = baseline_of(baseline, across, down, naming) if baseline is not None else None
     lines = len({spot.col for spot in spots})
     if free and not down and (lines > WRAP_ABOVE or (not across and lines > 1)):
-        return _flow(spots, deep, across, naming, reference, aspect, placed)
-    return _table(spots, deep, down, across, naming, reference, placed)
+        plan = _flow(spots, deep, across, naming, reference, aspect, placed)
+    else:
+        plan = _table(spots, deep, down, across, naming, reference, placed)
+    return plan if source.lacking and not source.zipped else _with_blanks(plan)
 
 
 def place_axes(
@@ -168,7 +174,18 @@ def value_of(record: Record, name: str) -> Any:
 
 
 def _names(given: Names) -> tuple[str, ...]:
-    return () if given is None else (given,) if isinstance(given, str) else tuple(given)
+    if given is None or isinstance(given, str):
+        return () if given is None else (given,)
+    names = tuple(given) if isinstance(given, Iterable) else (given,)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{given!r}: rows, cols and pages take a name or a list of names")
+    return names
+
+
+def _check_mappings(**given: Any) -> None:
+    for name, each in given.items():
+        if each is not None and not isinstance(each, Mapping):
+            raise ValueError(f"{name}={each!r}: give a mapping, such as {{'steps': …}}")
 
 
 def _check_names(given: Sequence[str], known: set[str], axes: Sequence[str]) -> None:
@@ -329,9 +346,17 @@ def _flow(
                     " · ".join(named) if named else spot.item.name,
                     place_of.get(against[1]) if against else None,
                 )
-        sheets.append(Sheet(" · ".join(page), there))
+        sheets.append(Sheet(" · ".join(page), there, frozenset(every[len(cols) :])))
     title = naming.compared(reference.axis, reference.value) if reference else ""
-    return Layout(row_keys, col_keys, "", title, sheets, bool(deep), placed, frozenset(every[len(cols) :]))
+    return Layout(row_keys, col_keys, "", title, sheets, bool(deep), placed)
+
+
+def _with_blanks(plan: Layout) -> Layout:
+    """Places without an item stay empty: what was meant to be is there, as a picture or with the reason why not."""
+    if len(plan.rows) * len(plan.cols) > MOST_PLACES:  # the drawing refuses it, and says what to do
+        return plan
+    every = frozenset(product(plan.rows, plan.cols))
+    return replace(plan, pages=[replace(page, blank=every - page.spots.keys()) for page in plan.pages])
 
 
 def line_length(count: int, aspect: float) -> int:

@@ -6,7 +6,7 @@ Words only; where they stand is decided by `layout`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runpodkit.runs.items import Item, key_of
@@ -120,7 +120,8 @@ def ordered(
     planned = [there[key_of(value)] for value in axes.get(name, ()) if key_of(value) in there]
     wanted: list[Any] = []
     unknown: list[Any] = []
-    for each in order.get(name, ()):
+    asked = order.get(name, ())
+    for each in [asked] if isinstance(asked, str) or not isinstance(asked, Iterable) else asked:
         match = next((value for value in values if key_of(value) == key_of(each)), _ABSENT)
         if match is _ABSENT:
             match = next((value for value in values if shown(value) == str(each)), _ABSENT)

@@ -278,9 +278,10 @@ def test_a_callers_mistake_is_a_value_error(rows, cols, cells, words):
         grid(cells, rows=rows, cols=cols)
 
 
-def test_a_cell_of_no_width_is_a_value_error():
-    with pytest.raises(ValueError, match="cell_px=0"):
-        simple({"a": Cell(patch(RED))}, cell_px=0)
+@pytest.mark.parametrize("cell_px", [0, -5, True, 100.5, "100"])
+def test_a_cell_of_no_width_is_a_value_error(cell_px):
+    with pytest.raises(ValueError, match=f"cell_px={cell_px!r}"):
+        simple({"a": Cell(patch(RED))}, cell_px=cell_px)
 
 
 # sizes, threads
@@ -469,7 +470,7 @@ def test_equal_pages_stay_frames_of_their_own_time(tmp_path):
     assert total == 1000
 
 
-@pytest.mark.parametrize("frame_s", [0, -1, 0.001, 1e9, float("nan")])
+@pytest.mark.parametrize("frame_s", [0, -1, 0.001, 1e9, float("nan"), "1"])
 def test_a_frame_that_stands_no_time_or_for_ever_is_refused(frame_s, tmp_path):
     with pytest.raises(ValueError, match=r"a frame stands 0\.02 to 600 seconds"):
         paged({"1": RED, "2": GREEN}).save(tmp_path / "g.gif", frame_s=frame_s)
@@ -632,8 +633,7 @@ def test_marked_pictures_are_counted_and_failed_ones_are_not():
 
 
 def test_blank_places_are_neither_drawn_nor_counted_as_missing():
-    blank = frozenset({(ONE, ("b",))})
-    made = grid({(ONE, ("a",)): Cell(patch(RED))}, rows=[ONE], cols=[("a",), ("b",)], blank=blank, cell_px=100)
+    made = simple({"a": Cell(patch(RED)), "b": Cell(blank=True)}, cell_px=100)
 
     assert repr(made) == "Grid 1 × 2, 1 picture"
     with pytest.raises(AssertionError, match="not there"):

@@ -74,6 +74,7 @@ def test_nothing_is_written_where_nothing_is_asked() -> None:
     [
         ("sede", "nothing is known as sede.*known: seed, cost_usd"),
         (["seed", "x"], "nothing is known as x"),
+        (5, "under=5: a name or several"),
         ({"other": 1}, "none of its 1 keys is one of these pictures', such as 0, 'images/a.png'; its first is 'other'"),
     ],
 )

@@ -193,6 +193,28 @@ def test_records_and_rows_need_their_store(tmp_path: Path) -> None:
             rk.grid(source)
 
 
+@pytest.mark.parametrize("store", ["s3://bucket", {}, 5])
+def test_what_is_no_store_is_named(store: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is neither a run nor a store"):
+        rk.grid(finished(tmp_path, PLAN).where(), store=store)
+
+
+def test_keys_in_a_table_never_leave_the_store(tmp_path: Path) -> None:
+    run = finished(tmp_path / "store", PLAN)
+    (tmp_path / "secret.png").write_bytes(png((1, 2, 3)))
+    frame = run.table().head(2)
+    frame["image"] = ["../secret.png", None]
+    made = rk.grid(frame, store=run)
+
+    assert repr(made) == "Grid 1 × 2, 0 pictures, 2 failed"
+
+
+def test_axes_that_go_together_leave_their_other_places_empty(tmp_path: Path) -> None:
+    plan = sweep("a mill", width=[64, 128], height=[128, 64], mode="zip")
+
+    assert repr(finished(tmp_path, plan).grid(rows="width", cols="height")) == "Grid 2 × 2, 2 pictures"
+
+
 def test_a_bar_counts_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 

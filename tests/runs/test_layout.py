@@ -115,7 +115,7 @@ def test_one_short_axis_stands_in_a_line_and_a_long_one_flows():
     assert (len(short.rows), len(short.cols), short.col_title) == (1, 10, "seed")
     assert (len(long.rows), len(long.cols), long.col_title) == (5, 8, "")
     assert [spot.caption for spot in long.pages[0].spots.values()][:2] == ["seed 0", "seed 1"]
-    assert not long.blank
+    assert not long.pages[0].blank
 
 
 def test_who_says_where_a_long_axis_goes_is_obeyed():
@@ -126,8 +126,8 @@ def test_who_says_where_a_long_axis_goes_is_obeyed():
 def test_the_end_of_the_last_line_is_blank_not_missing():
     plan = lay_out(planned(seed=list(range(13))), aspect=1.46)
 
-    assert (len(plan.rows), len(plan.cols), len(plan.blank)) == (3, 5, 2)
-    assert not plan.blank & plan.pages[0].spots.keys()
+    assert (len(plan.rows), len(plan.cols), len(plan.pages[0].blank)) == (3, 5, 2)
+    assert not plan.pages[0].blank & plan.pages[0].spots.keys()
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,21 @@ def test_axes_that_go_together_make_no_places_that_were_never_meant():
 
     assert texts(plan.cols) == [("width 512", "height 768"), ("width 768", "height 512")]
     assert len(plan.rows) == 1
+
+
+def test_a_place_where_nothing_was_meant_to_be_is_empty_and_one_where_something_was_is_not():
+    zipped = lay_out(planned(zipped=True, a=[1, 2], b=[1, 2]), rows="a", cols="b")
+    part = Collection(planned(**ROW).items[:5], ROW, planned=True, lacking=True)
+
+    assert len(zipped.pages[0].blank) == 2
+    assert not lay_out(part).pages[0].blank and len(lay_out(part).pages[0].spots) == 5
+
+
+def test_a_table_that_nobody_could_draw_is_laid_out_without_all_of_its_places():
+    many = [item(str(number), a=number, b=-number) for number in range(3000)]
+    plan = lay_out(loose(*many), rows="a", cols="b")
+
+    assert (len(plan.rows), len(plan.cols), len(plan.pages[0].spots), len(plan.pages[0].blank)) == (3000, 3000, 3000, 0)
 
 
 # several items in one place
@@ -221,7 +236,7 @@ def test_every_item_has_a_place_of_its_own_among_the_rows_and_columns(source, pl
     assert len(set(plan.rows)) == len(plan.rows) and len(set(plan.cols)) == len(plan.cols)
     places_there = set(product(plan.rows, plan.cols))
     for page in plan.pages:
-        assert page.spots.keys() <= places_there - plan.blank
+        assert page.spots.keys() | page.blank == places_there and not page.spots.keys() & page.blank
 
 
 # values and how they read
@@ -281,6 +296,11 @@ def test_values_are_ordered_as_asked_and_the_others_follow():
         ({"labels": {"cfg": {7: "x"}}}, "labels: 'cfg' is no value"),
         ({"order": {"steps": [5, 6, 7]}}, "order: 6, 7 is no value of steps; its values: 5, 10, 20"),
         ({"order": {"seed": [1]}}, "order: seed is not placed; placed are sampler_name, steps"),
+        ({"rows": 5}, "5: rows, cols and pages take a name"),
+        ({"rows": ["steps", 5]}, "take a name or a list of names"),
+        ({"labels": ["x"]}, "labels=.*: give a mapping"),
+        ({"order": "steps"}, "order='steps': give a mapping"),
+        ({"order": {"steps": 7}}, "order: 7 is no value"),
         ({"baseline": "DDIM"}, "baseline='DDIM' is no value.*steps: 5, 10, 20"),
         ({"baseline": {"seed": 1}}, "baseline: seed runs neither down nor across"),
         ({"baseline": {"steps": 5, "seed": 1}}, "name one axis"),
