@@ -415,6 +415,8 @@ def main() -> None:
 
 def peak_kb() -> int:
     """Most memory of this process.  On Linux getrusage counts what its parent had when it was forked, too."""
+    import resource
+
     status = Path("/proc/self/status")
     if status.is_file():
         return int(status.read_text().partition("VmHWM:")[2].split()[0])
