@@ -90,6 +90,22 @@ def grid(
         click.echo(str(made.save(out, frame_s=frame_s)))
 
 
+@main.command("contact-sheet")
+@click.argument("name")
+@click.option("--columns", type=int, default=6, show_default=True, help="Pictures side by side.")
+@click.option("--under", help="What to print under each picture besides, such as execution_time_s,cost_usd.")
+@click.option("--page", default="A4", show_default=True, help="A4 or letter.")
+@click.option("--dpi", type=float, default=200.0, show_default=True, help="Pixels an inch.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A .pdf, or a .png for each page."
+)
+def contact_sheet(name: str, columns: int, under: str | None, page: str, dpi: float, out: Path) -> None:
+    """Put every picture of the run NAME on pages of paper, with number and values under it."""
+    run = quiet_kit().open_run(name)
+    for path in run.contact_sheet(out, columns=columns, under=_names(under) or (), page=page, dpi=dpi):
+        click.echo(str(path))
+
+
 def _opened(sources: Sequence[str]) -> Any:
     """Runs by their names; paths and patterns as they are.  A bare word that is both a run and a folder is the run."""
     paths = [each for each in sources if Path(each).expanduser().exists() or has_magic(each)]

@@ -271,6 +271,8 @@ def _fitting_letters(word: str, px: int, bold: bool, width: float) -> int:
     fits = max(1, fits)
     while fits > 1 and measure(word[:fits], px, bold) > width:
         fits -= 1
+    if _PLAIN.fullmatch(word[: fits + 1]):  # together they are no narrower than by themselves, but for a kern or two
+        return fits
     while fits < len(word) and measure(word[: fits + 1], px, bold) <= width:
         fits += 1
     return fits

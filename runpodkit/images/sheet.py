@@ -18,30 +18,18 @@ from runpodkit.images import lettering
 from runpodkit.images.canvas import Canvas
 from runpodkit.images.headline import GREY, INK, Headline
 from runpodkit.images.lettering import Block, Colour
+from runpodkit.images.places import EDGE, FAILED, NOTHING, PALE, Places, Problem
 from runpodkit.images.raster import Raster
 from runpodkit.images.style import Style
 from runpodkit.images.typeface import font
+
+__all__ = ["EDGE", "FAILED", "NOTHING", "PALE", "RULE", "Labels", "Problem", "Sheet", "Words"]
 
 Labels = tuple[str, ...]
 
 LONGEST_TEXT = 20_000
 """Characters; nobody reads as many in a picture, and laying them out takes long."""
 RULE: Colour = (188, 190, 195)
-EDGE: Colour = (226, 227, 230)
-HATCH: Colour = (219, 221, 226)
-PALE: Colour = (250, 250, 251)
-FAILED: tuple[Colour, Colour, Colour] = ((253, 245, 243), (236, 200, 194), (150, 48, 38))
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is written where a picture should be."""
-
-    reason: str
-
-
-NOTHING = Problem("")
-"""In a place that stays empty, because no picture was to be there."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +90,17 @@ class Sheet:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the whole sheet."""
-        bottom = self._top + self._starts_y[-1] + self._heights[-1] + self._margin
+        tall = max(self._span_y(0, len(self._rows) - 1), self._row_title.width)
+        bottom = self._top + tall + self._margin
         if self.style.width_px is not None:
             return self.style.width_px, max(bottom, self.style.height_px)
-        right = self._left + self._span_x(0, len(self._cols) - 1) + self._margin
-        return max(right, self._headline.least_width + 2 * self._margin), bottom
+        least = max(self._headline.least_width, self._col_title.width) + 2 * self._margin
+        return max(self._right + self._margin, least), bottom
 
     @property
     def needed_width(self) -> int:
         """The least width that cuts nothing; a sheet of fixed width must not be narrower."""
-        words = max(self._headline.badge_width, round(font(self.px).getlength("MM")))
+        words = max(self._headline.badge_width, self._col_title.width, round(font(self.px).getlength("MM")))
         return max(self._right, self._margin + words) + self._margin
 
     @property
@@ -130,13 +119,16 @@ class Sheet:
 
     def draw_on(self, canvas: Canvas, pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem]) -> None:
         """The same on any canvas; a place without a picture is marked as missing."""
+        # a hairline needs room outside its picture
+        hairline = self._hairline if self._gap >= 2 * self._hairline and self._margin >= self._hairline else 0
+        cells = Places(self.px, self._small, self.style.least_px, self._hairline, hairline)
         self._headline.draw(canvas, self._margin)
         self._draw_column_labels(canvas)
         self._draw_row_labels(canvas)
         for row, y, height in zip(self._rows, self._starts_y, self._places, strict=True):
             for col, x, width in zip(self._cols, self._starts_x, self._widths, strict=True):
                 place = (self._left + x, self._top + y, width, height)
-                self._draw_cell(canvas, place, pictures.get((row, col)))
+                cells.draw(canvas, place, pictures.get((row, col)))
                 note = self._note(row, col, width)
                 canvas.text(note, place[0] + width / 2, place[1] + height + self._under, GREY, "centre")
 
@@ -246,12 +238,27 @@ class Sheet:
     def _least_left(self) -> int:
         labels = sum(width + self._pad + (self._pad if level else 0) for level, width in self._row_x_widths)
         title = self._row_title.height + self._pad if self._row_title.lines else 0
-        return self._margin + title + labels
+        return self._margin + max(title + labels, self._overhang)
 
     @property
     def _right(self) -> int:
-        """Where the last column ends, if nothing is left over."""
-        return self._least_left + self._span_x(0, len(self._cols) - 1)
+        """Where the last column and what hangs over it end, if nothing is left over."""
+        return self._least_left + self._span_x(0, len(self._cols) - 1) + self._overhang
+
+    @cached_property
+    def _overhang(self) -> int:
+        """How far a letter wider than its narrow column would reach into the margin and beyond."""
+        wide = [
+            ((group.text.height if level is self._col_levels[-1] and self._upright else group.text.width), group)
+            for level in self._col_levels
+            for group in (level[0], level[-1])
+        ]
+        over = [width - self._span_x(group.first, group.last) for width, group in wide]
+        for edge in (0, -1):
+            over += [
+                self._note(row, self._cols[edge], self._widths[edge]).width - self._widths[edge] for row in self._rows
+            ]
+        return max(0, round(max(over) / 2 + 0.5) - self._margin)
 
     @property
     def _row_x_widths(self) -> list[tuple[int, int]]:
@@ -284,7 +291,10 @@ class Sheet:
     # labels
 
     def _draw_column_labels(self, canvas: Canvas) -> None:
+        # above the columns' middle, unless it is so much wider than they that it would leave the sheet
+        half = self._col_title.width / 2
         middle = self._left + self._span_x(0, len(self._cols) - 1) / 2
+        middle = min(max(middle, self._margin + half), canvas.size[0] - self._margin - half)
         canvas.text(self._col_title, middle, self._margin + self._head_height, GREY, "centre")
         y = self._labels_top
         innermost = len(self._col_levels) - 1
@@ -322,58 +332,6 @@ class Sheet:
                 within = max(self._places[group.first], group.text.height) if group.first == group.last else span
                 canvas.text(group.text, edge, y + (within - group.text.height) / 2, INK, "right")
             right -= self._row_widths[level] + (self._pad if level < innermost else 0)
-
-    # cells
-
-    def _draw_cell(
-        self, canvas: Canvas, place: tuple[int, int, int, int], content: Image.Image | Problem | None
-    ) -> None:
-        x, y, width, height = place
-        if isinstance(content, Image.Image):
-            left, top = x + (width - content.width) // 2, y + (height - content.height) // 2
-            line = self._hairline
-            if self._gap >= 2 * line and self._margin >= line:
-                # a hairline outside the picture keeps a white one apart from the paper
-                wide, high = content.width + 2 * line, content.height + 2 * line
-                canvas.rectangle(left - line, top - line, wide, high, edge=EDGE, stroke=line)
-            canvas.picture(content, left, top)
-        elif content is NOTHING:
-            return
-        elif content is None:
-            self._draw_missing(canvas, place)
-        else:
-            self._draw_problem(canvas, place, content.reason)
-
-    def _draw_missing(self, canvas: Canvas, place: tuple[int, int, int, int]) -> None:
-        x, y, width, height = place
-        canvas.hatch(*place, max(7, round(self.px * 0.75)), PALE, HATCH)
-        text = lettering.fitting("missing", width - 6, height - 6, px=self._small, least_px=self._least_px(8, width))
-        middle, top, pad = x + width / 2, y + (height - text.height) // 2, self._small // 2
-        wide, high = text.width + 2 * pad, text.height + pad // 2
-        if wide < width and high < height:
-            canvas.rectangle(round(middle - wide / 2), top - pad // 4, wide, high, fill=PALE)
-        canvas.text(text, middle, top, GREY, "centre")
-        canvas.rectangle(*place, edge=EDGE, stroke=self._hairline)
-
-    def _draw_problem(self, canvas: Canvas, place: tuple[int, int, int, int], reason: str) -> None:
-        x, y, width, height = place
-        paper, edge, ink = FAILED
-        canvas.rectangle(*place, fill=paper, edge=edge, stroke=self._hairline)
-        pad = max(4, round(width * 0.06))
-        room = (width - 2 * pad, height - 2 * pad)
-        head = lettering.fitting("failed", *room, px=self._small, least_px=self._least_px(8, width), bold=True)
-        left = room[1] - head.height - self._under
-        least = self._least_px(9, width)
-        body = lettering.fitting(reason, room[0], left, px=self._small, least_px=least) if left > 12 else None
-        total = head.height + (self._under + body.height if body else 0)
-        top = y + (height - total) / 2
-        canvas.text(head, x + width / 2, top, ink, "centre")
-        if body:
-            canvas.text(body, x + width / 2, top + head.height + self._under, ink, "centre")
-
-    def _least_px(self, on_screen: int, width: int) -> int:
-        """The smallest type in a cell: as small as print allows, unless the cell is too narrow for a word in that."""
-        return max(on_screen, min(self.style.least_px, width // 5))
 
 
 def _check_lengths(texts: Sequence[str]) -> None:

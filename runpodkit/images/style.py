@@ -101,16 +101,21 @@ class Style:
         Raises:
             ValueError: the columns and their labels do not fit into `width_mm`.
         """
-        high, low = self.most_cell_px(cols) + 1, self._least_cell_px
-        width = self.width_px or 0
-        if lay(low).needed_width > width:
+        width, high, low = self.width_px or 0, self.most_cell_px(cols) + 1, self._least_cell_px
+        needed = lay(low).needed_width
+        if needed > width:
             raise ValueError(self._too_narrow(cols))
+        guessing = True
         while high - low > 1:
-            middle = (low + high) // 2
-            if lay(middle).needed_width <= width:
-                low = middle
+            # what is left over, shared by the columns, is nearly always it; laying out long labels is what takes time
+            step = max(1, (width - needed) // cols) if guessing else (high - low) // 2
+            tried = min(high - 1, low + step)
+            wide = lay(tried).needed_width
+            guessing = wide <= width
+            if guessing:
+                low, needed = tried, wide
             else:
-                high = middle
+                high = tried
         return low
 
     @property

@@ -349,3 +349,45 @@ def test_one_by_one_pixel_is_drawn_in_every_format(tmp_path):
     assert svg_of(made._figure).count(b"<image") == 1
     assert re.search(rb"/Width 16", pdf_of([made._figure]))
     assert made.save(tmp_path / "g.pdf").exists()
+
+
+ALPHABET = "ab DPM+1.-_灯🙂אש\u0644\u0627\u0301\u200d<&"
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    labels=st.lists(st.text(ALPHABET, max_size=30), min_size=1, max_size=6, unique=True),
+    title=st.text(ALPHABET, max_size=120),
+    axis=st.text(ALPHABET, max_size=40),
+    size=st.sampled_from([{"cell_px": 16}, {"cell_px": 40}, {"width_mm": 60}, {"width_mm": 85, "dpi": 150}]),
+    padding=st.sampled_from([None, 0, 20]),
+    badge=st.sampled_from(["", "SIMULATOR"]),
+    legend=st.booleans(),
+)
+def test_no_word_leaves_the_sheet(labels, title, axis, size, padding, badge, legend):
+    rows = cols = [(label,) for label in labels]
+    cells = {(row, rows[0]): Cell(patch(RED, (9, 30)), note=row[0]) for row in rows}
+    words = {
+        "title": title,
+        "row_title": axis,
+        "col_title": axis,
+        "badge": badge,
+        "legend": legend,
+        "padding_px": padding,
+    }
+    try:
+        made = grid(cells, rows=rows, cols=cols, **words, **size)
+    except ValueError as refusal:
+        assert "width_mm" in str(refusal)  # noqa: PT017
+        return
+    width, height = made.image.size
+    root = ElementTree.fromstring(svg_of(made._figure))
+    for node in root.findall(f"{SVG}text"):
+        left, wide = float(node.get("x", "")), float(node.get("textLength", "0"))
+        assert left >= -1 and left + wide <= width + 1, node.text
+        assert 0 <= float(node.get("y", "")) <= height, node.text
+    for node in root.findall(f"{SVG}g"):
+        if turned := re.match(r"translate\(\d+ (\d+)\)", node.get("transform", "")):
+            bottom = int(turned[1])
+            ends = [float(text.get("x", "")) + float(text.get("textLength", "0")) for text in node.iter(f"{SVG}text")]
+            assert bottom <= height and bottom - max(ends, default=0) >= -1

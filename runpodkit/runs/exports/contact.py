@@ -14,6 +14,7 @@ from runpodkit.images.figures import described
 from runpodkit.images.pdf import Document
 from runpodkit.params import ImageParams
 from runpodkit.reprs import cut
+from runpodkit.runs.facts import fact
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
@@ -86,7 +87,7 @@ def _images(sheet: ContactSheet, path: Path, title: str, about: str, advance: Ca
 def _entries(record: Record, read: Callable[[str], bytes], fields: Sequence[str]) -> list[Entry]:
     """One for each picture of a trial; one for a trial without any."""
     words = [_axis_words(name, value) for name, value in record.values.items()]
-    under = [f"{name} {cut(_told(record, name), LONGEST_VALUE)}" for name in fields]
+    under = [_told(record, name) for name in fields]
     if not record.images:
         waits = not record.state.is_final
         problem = None if waits else record.reason or str(record.state)
@@ -113,7 +114,7 @@ def _caption(number: str, words: Sequence[str], under: Sequence[str]) -> str:
 
 def _told(record: Record, name: str) -> str:
     value = getattr(record, name) if hasattr(record, name) else value_of(record, name)
-    return "unknown" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{name.removesuffix('_s').removesuffix('_usd')} {cut(fact(name, value), LONGEST_VALUE) or 'unknown'}"
 
 
 def _counts(records: Sequence[Record]) -> str:
