@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runpodkit.runs.items import Item
 
 Under = str | Sequence[str] | Mapping[Any, Any] | Callable[[Any], Any] | None
+
+HELD = 24
+"""Characters of a word that stays whole; a longer one may be wider than a picture."""
 
 
 def notes(items: Sequence[Item], under: Under) -> list[str]:
@@ -29,7 +32,7 @@ def notes(items: Sequence[Item], under: Under) -> list[str]:
             if not any(name in item.facts for item in items):
                 known = ", ".join(dict.fromkeys(fact for item in items for fact in item.facts))
                 raise ValueError(f"under: nothing is known as {name} of these pictures; known: {known}")
-        return [" · ".join(filter(None, (_fact(item, name, len(names) > 1) for name in names))) for item in items]
+        return [joined(filter(None, (_fact(item, name, len(names) > 1) for name in names))) for item in items]
     if isinstance(under, Mapping) or hasattr(under, "to_dict"):
         given = under if isinstance(under, Mapping) else under.to_dict()
         found = [next((given[key] for key in item.keys if key in given), None) for item in items]
@@ -43,6 +46,11 @@ def notes(items: Sequence[Item], under: Under) -> list[str]:
     if not callable(under):
         raise ValueError(f"under={under!r}: a name or several, a function, or a mapping of values")
     return [number(under(item.origin)) for item in items]
+
+
+def joined(words: Iterable[str]) -> str:
+    """Words in a line that breaks between them, and not between a number and what it is."""
+    return "\u00a0· ".join(word.replace(" ", "\u00a0") if len(word) <= HELD else word for word in words)
 
 
 def fact(name: str, value: Any) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from runpodkit.params import ImageParams
 from runpodkit.runs.baselines import Baseline, baseline_of
+from runpodkit.runs.facts import joined
 from runpodkit.runs.items import Collection, Item, key_of
 from runpodkit.runs.naming import Label, Labels, Naming, Place, check_order, ordered, shown
 from runpodkit.runs.records import Record
@@ -343,7 +344,7 @@ def _flow(
                 against = _compared(reference, spot)
                 there[place_of[spot.col]] = Spot(
                     spot.item,
-                    " · ".join(named) if named else spot.item.name,
+                    joined(named) if named else spot.item.name,
                     place_of.get(against[1]) if against else None,
                 )
         sheets.append(Sheet(" · ".join(page), there, frozenset(every[len(cols) :])))

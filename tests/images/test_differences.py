@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -26,6 +26,7 @@ def test_a_difference_is_four_times_as_strong_and_never_over_white():
     assert made.getcolors() == [(16, (40, 40, 255))]
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=48, max_size=48), st.binary(min_size=48, max_size=48))
 def test_the_order_of_the_two_does_not_matter(one, other):
     a, b = Image.frombytes("RGB", (4, 4), one), Image.frombytes("RGB", (4, 4), other)

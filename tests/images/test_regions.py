@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from runpodkit.images.regions import Region, View
@@ -46,6 +46,7 @@ def test_pixels_beyond_one_picture_are_told_with_its_size():
         Region.read("crop", (300, 0, 200, 200)).box((400, 800))
 
 
+@settings(deadline=None)
 @given(
     st.tuples(*[st.floats(0, 1) for _ in range(4)]),
     st.tuples(st.integers(1, 4096), st.integers(1, 4096)),
@@ -80,6 +81,7 @@ def test_an_inset_that_would_show_nothing_more_is_refused_before_any_picture_is_
         View.read(crop, inset)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 0.36), st.floats(0.01, 0.36), st.integers(16, 1000), st.integers(16, 1000))
 def test_an_inset_is_larger_than_its_part_and_leaves_half_of_the_cell(share_x, share_y, wide, high):
     frame = View.read(None, (0.3, 0.3, share_x, share_y)).frame((10_000, 10_000))

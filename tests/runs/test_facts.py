@@ -51,7 +51,10 @@ ITEMS = [
 
 def test_one_field_stands_alone_and_several_say_which_number_is_which() -> None:
     assert notes(ITEMS, "seed") == ["7", "8"]
-    assert notes(ITEMS, ["seed", "execution_time_s", "cost_usd"]) == ["seed 7 · 0.82 s · ≈ $0.0004", "seed 8 · 1.50 s"]
+    assert notes(ITEMS, ["seed", "execution_time_s", "cost_usd"]) == [
+        "seed\u00a07\u00a0· 0.82\u00a0s\u00a0· ≈\u00a0$0.0004",
+        "seed\u00a08\u00a0· 1.50\u00a0s",
+    ]
 
 
 def test_a_function_gets_what_the_item_was_made_from() -> None:
