@@ -8,11 +8,14 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runpodkit.errors import OutputError
 from runpodkit.params import ImageParams
 from runpodkit.runs.items import FILE, Collection, Item
+
+if TYPE_CHECKING:
+    from runpodkit.images.metadata import PictureFacts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
 """Of what a folder is looked through for."""
@@ -80,22 +83,28 @@ def _pictures(paths: Sequence[Path], otherwise: str) -> list[Path]:
 def _item(path: Path, name: str) -> Item:
     from runpodkit.images import metadata, thumbnails
 
-    facts: dict[str, Any] = {FILE: name}
+    facts: dict[str, Any] = {}
     problem, size = None, None
     try:
         data = path.read_bytes()
         size = thumbnails.size_of(data)
-        params = metadata.read_metadata(data)
-        facts |= {field: getattr(params, field) for field in _FIELDS}
-        facts |= {f"extra.{field}": value for field, value in params.extra.items()}
+        facts = _told(metadata.read_facts(data))
     except OutputError as exc:
         problem = None if size else str(exc)
     except OSError as exc:
         problem = exc.strerror or str(exc)
-    except ValueError:  # no parameters, or such as we do not know: a picture all the same
-        pass
     keys = (str(path), path, path.name, path.stem, name)
-    return Item(name, facts, path.read_bytes, problem, size, origin=path, keys=keys)
+    return Item(name, {**facts, FILE: name}, path.read_bytes, problem, size, origin=path, keys=keys)
+
+
+def _told(said: PictureFacts) -> dict[str, Any]:
+    """What a picture says of itself, by name: of another tool's no more than it wrote, never our defaults for the rest."""
+    if said.params is None:
+        return {}
+    ours = said.tool == "runpodkit"
+    facts = {name: value for name, value in said.info.items() if isinstance(value, str | int | float)} if ours else {}
+    facts |= {name: getattr(said.params, name) for name in _FIELDS if ours or name in said.values}
+    return facts | {f"extra.{name}": value for name, value in said.params.extra.items()}
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:

@@ -19,7 +19,7 @@ from runpodkit.runs.items import Collection, Item, key_of
 from runpodkit.runs.layout import Layout, Names, Spot, lay_out
 from runpodkit.runs.naming import shown
 from runpodkit.runs.picture import Picture
-from runpodkit.runs.records import Record, read_head
+from runpodkit.runs.records import Record
 from runpodkit.runs.results import Results
 from runpodkit.runs.watch import progress
 from runpodkit.storage import Store
@@ -188,7 +188,7 @@ def draw(
             col_title=plan.col_title,
             title=_title(source.items, plan) if title is None else str(title),
             subtitle=_subtitle(source.items, plan),
-            badge="SIMULATOR" if source.simulated else None,
+            badge=_badge(source),
             crop=crop,
             advance=step,
             **sheet,
@@ -224,19 +224,18 @@ def _of_paths(given: Sequence[str | Path]) -> Collection:
     """Folders of runs as runs, everything else as picture files."""
     folders = [Path(each).expanduser() for each in given]
     if all((folder / "run.json").is_file() for folder in folders):
-        return items.of_runs([_opened(folder.absolute()) for folder in folders])
+        from runpodkit.runs.opening import open_place
+
+        runs = [open_place(folder) for folder in folders]
+        return items.of_runs([run for run in runs if run is not None])
     paths = picture_files(given)
     with progress("reading files", len(paths), "file") as step:
         return of_files(paths, step)
 
 
-def _opened(folder: Path) -> Results:
-    from runpodkit.runs.run import opened
-    from runpodkit.storage.local import LocalStore
-
-    store = LocalStore(folder.parent.parent)
-    head, state = read_head(store, folder.name)
-    return opened(head, store, state=state)
+def _badge(source: Collection) -> str | None:
+    everything, something = source.simulated
+    return "SIMULATOR" if everything else "PARTLY SIMULATOR" if something else None
 
 
 def _aspect(given: Sequence[Item], crop: Sequence[float] | None) -> float:

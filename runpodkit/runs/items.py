@@ -69,9 +69,14 @@ class Collection:
     """The axes alone tell every two items apart."""
     zipped: bool = False
     """Its axes go together, so most combinations of their values were never meant to be."""
-    simulated: bool = False
     lacking: bool = False
     """More was meant to be than there are items: a place without one is missing, not empty."""
+
+    @property
+    def simulated(self) -> tuple[bool, bool]:
+        """Whether all of the items are, and whether any is."""
+        told = [item.facts.get("simulated") is True for item in self.items]
+        return bool(told) and all(told), any(told)
 
     def where(self, wanted: Mapping[str, Any]) -> Collection:
         """Those with these values; a list means any of them.
@@ -154,7 +159,7 @@ def of_runs(runs: Sequence[Results]) -> Collection:
     if most > 1:
         axes[IMAGE] = list(range(1, most + 1))
     zipped = any(run.sweep.mode == "zip" for run in runs)
-    return Collection(items, axes, False, zipped, all(run.simulated for run in runs))
+    return Collection(items, axes, False, zipped)
 
 
 def of_run(run: Results, records: Sequence[Record], *, small: Callable[[str], bytes] | None = None) -> Collection:
@@ -168,7 +173,7 @@ def of_run(run: Results, records: Sequence[Record], *, small: Callable[[str], by
     items = [item for record in records for item in _of_record(record, read, shelf, most, run.name, False)]
     axes = {**run.sweep.axes, **({IMAGE: list(range(1, most + 1))} if most > 1 else {})}
     lacking = len(records) < run.head.trials
-    return Collection(items, axes, True, run.sweep.mode == "zip", run.simulated, lacking)
+    return Collection(items, axes, True, run.sweep.mode == "zip", lacking)
 
 
 def of_records(records: Sequence[Record], store: Store) -> Collection:
@@ -180,7 +185,7 @@ def of_records(records: Sequence[Record], store: Store) -> Collection:
     names = dict.fromkeys([RUN, *(name for record in records for name in record.values), IMAGE])
     axes = {name: _seen(item.facts.get(name) for item in items) for name in names}
     varied = {name: values for name, values in axes.items() if len(values) > 1}
-    return Collection(items, varied, False, False, bool(records) and all(record.simulated for record in records))
+    return Collection(items, varied)
 
 
 def of_pictures(pictures: Sequence[Picture]) -> Collection:
@@ -197,7 +202,7 @@ def of_pictures(pictures: Sequence[Picture]) -> Collection:
     names = list(dict.fromkeys([*([RUN] if many else []), *(name for each in pictures for name in each.record.values)]))
     axes = {name: _seen(item.facts.get(name) for item in items) for name in (*names, IMAGE)}
     varied = {name: values for name, values in axes.items() if len(values) > 1}
-    return Collection(items, varied, False, False, bool(pictures) and all(each.simulated for each in pictures))
+    return Collection(items, varied)
 
 
 def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> Collection:
@@ -242,8 +247,7 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
     axes = run.sweep.axes if run else {name: [] for name in (RUN, "endpoint", *_PARAMETERS) if name in frame.columns}
     seen = {name: _seen(item.facts.get(name) for item in items) for name in axes}
     varied = {name: axes[name] for name, values in seen.items() if len(values) > 1}
-    simulated = bool(items) and all(item.facts.get("simulated") is True for item in items)
-    return Collection(items, varied, False, bool(run) and run.sweep.mode == "zip" if run else False, simulated)
+    return Collection(items, varied, zipped=run is not None and run.sweep.mode == "zip")
 
 
 def plain(value: Any) -> Any:

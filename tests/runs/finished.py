@@ -54,7 +54,8 @@ def finished(
         files = []
         for number in range(images):
             plain = draw(trial, number) if draw else png(colour_of(trial.number, number), size(trial))
-            data = embed(plain, trial.params, SentPrompt(trial.params.user_prompt, ""), {"trial": trial.number})
+            about_it = {"trial": trial.number, "simulated": head.simulated}
+            data = embed(plain, trial.params, SentPrompt(trial.params.user_prompt, ""), about_it)
             key = hashlib.sha256(f"{name} {trial.number}".encode()).hexdigest()
             with Image.open(io.BytesIO(plain)) as image:
                 wide, high = image.size

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image, PngImagePlugin
 
 from runpodkit.images.metadata import embed
 from runpodkit.params import ImageParams
@@ -72,6 +73,16 @@ def test_parameters_inside_a_picture_are_its_facts_and_a_plain_one_has_its_name(
     assert (one.facts["steps"], one.facts["sampler_name"], one.facts["file"]) == (5, "Heun", "one")
     assert other.facts == {"file": "маяк"}
     assert one.size == other.size == (32, 48)
+
+
+def test_of_another_tools_picture_no_more_is_known_than_it_says(tmp_path: Path) -> None:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("parameters", "a mill\nSteps: 20, Sampler: Heun, Seed: 7")
+    Image.new("RGB", (32, 48)).save(tmp_path / "theirs.png", pnginfo=texts)
+    facts = of_files([tmp_path / "theirs.png"]).items[0].facts
+
+    assert (facts["steps"], facts["sampler_name"], facts["seed"]) == (20, "Heun", 7)
+    assert "cfg_scale" not in facts and "simulated" not in facts
 
 
 def test_a_file_that_is_no_picture_or_cannot_be_read_has_the_reason(tmp_path: Path) -> None:

@@ -157,6 +157,21 @@ def test_simulated_pictures_say_so_even_without_words(tmp_path: Path) -> None:
         assert "SIMULATOR" in made.save(tmp_path / "g.svg").read_text()
 
 
+def test_a_simulation_among_others_is_told_and_so_is_one_that_was_saved_as_files(tmp_path: Path) -> None:
+    simulated, real = finished(tmp_path, PLAN), finished(tmp_path, PLAN, "real", simulated=False)
+    for run, folder in ((simulated, "one"), (real, "other")):
+        for picture in run.pictures(steps=5):
+            picture.save(tmp_path / folder / f"{picture.record.trial}.png")
+
+    def badge(source: Any) -> str:
+        text = rk.grid(source).save(tmp_path / "g.svg").read_text()
+        return "partly" if "PARTLY" in text else "all" if "SIMULATOR" in text else "none"
+
+    assert [badge(source) for source in (simulated, [simulated, real], real)] == ["all", "partly", "none"]
+    assert [badge(tmp_path / name) for name in ("one", "other")] == ["all", "none"]
+    assert badge(f"{tmp_path}/o*/*.png") == "partly"
+
+
 def test_how_a_grid_looks_is_passed_on(tmp_path: Path) -> None:
     run = finished(tmp_path, PLAN)
 
