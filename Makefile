@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= auto
 
 BIN := .venv/bin
 # The environment is made anew when the folder, the pins or the project's own requirements change.
@@ -46,8 +47,15 @@ demo: venv  ## a sampler comparison from nothing to a grid: runs/demo/grid.png (
 
 test: unit notebooks  ## every test, the notebooks included
 
+# A file's tests stay together on one core, files side by side on all of them, the long ones of `browser` and
+# `chaos` first; what measures follows by itself.
 unit: venv
+ifeq ($(ARGS),)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(BIN)/pytest -m alone
+else
 	$(BIN)/pytest $(ARGS)
+endif
 
 # Twice: with an empty RUNPODKIT_HOME and with the one the first pass left.  In a copy, because a `.env`
 # above the notebooks, with a key in it, would make them cost money.

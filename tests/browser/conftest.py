@@ -48,9 +48,10 @@ class Lab:
             path.parent.mkdir(parents=True)
             path.write_text(json.dumps(settings))
         folders = {name: str(work / name.lower()) for name in (
-            "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
+            "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR",
             "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
         )}  # fmt: skip
+        folders["JUPYTER_RUNTIME_DIR"] = str(work / "run")  # holds sockets, whose paths end at 107 characters
         env = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
         self.log = work / "lab.log"
         said = self.log.open("w")
@@ -105,7 +106,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     finally:
         if lab.process.poll() is None:
             lab.ask("/api/shutdown", "POST")  # ends the kernels too
-            lab.process.wait(15)
+            try:
+                lab.process.wait(60)
+            finally:
+                lab.process.kill()  # one that stays would fail a test of another file
+                lab.process.wait()
         stack.down(Settings.load(work, RUNPODKIT_HOME=work / "home"))
 
 

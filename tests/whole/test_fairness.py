@@ -20,6 +20,8 @@ from runpodkit.runs.rows import TrialState
 from runpodkit.settings import Settings
 from tests.whole.conftest import KEY, Simulated
 
+pytestmark = pytest.mark.alone
+
 SMALL = {"width": 64, "height": 64, "steps": 1}
 JOB_S = 1.0
 ANOTHER_PROGRAM = """

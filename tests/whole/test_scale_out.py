@@ -21,6 +21,8 @@ from runpodkit.runs.rows import TrialState
 from runpodkit.settings import Settings
 from tests.whole.conftest import KEY, CeleryWorker, Simulated
 
+pytestmark = pytest.mark.alone
+
 SMALL = {"width": 64, "height": 64, "steps": 1}
 
 
