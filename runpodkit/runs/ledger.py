@@ -430,6 +430,11 @@ class Ledger:
             pipe.zremrangebyscore(f"{PREFIX}workers", "-inf", now - WORKER_GONE_S)
             await pipe.execute()
 
+    async def worker_leaves(self, worker: str) -> None:
+        """A Celery worker takes no more runs."""
+        async with _errors("say that a worker leaves"):
+            await self._redis.zrem(f"{PREFIX}workers", worker)
+
     async def live_workers(self, queue: str) -> int:
         """Celery workers of a queue that were heard of within the last 15 s."""
         async with _errors("count workers"):
