@@ -115,8 +115,9 @@ class Ledger:
 
     def __init__(self, url: str, store: str = "") -> None:
         """`store` names the store that pictures go to: a key is claimed per store."""
+        # Protocol 3 brings notices of maintenance, and with them redis-py hands out connections that a server closed.
         pool = aioredis.BlockingConnectionPool.from_url(
-            url, max_connections=10, timeout=20, decode_responses=True, socket_timeout=ANSWER_S
+            url, max_connections=10, timeout=20, decode_responses=True, socket_timeout=ANSWER_S, protocol=2
         )
         self._redis = aioredis.Redis.from_pool(pool)
         self._store = store

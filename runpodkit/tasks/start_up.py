@@ -8,10 +8,12 @@ runs are HELD and tried again while endpoint or store do not.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import celeryd_after_setup
 
 import runpodkit.stack as stack
@@ -31,6 +33,7 @@ HOPELESS = (ConfigError, AuthError, NotFoundError, StoreRefusedError)
 @celeryd_after_setup.connect
 def _check(instance: Any, **_: Any) -> None:
     """Before the first task is taken."""
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # at each loss of Redis: about what we set
     try:
         kit = current_kit()
         task_log.info("{}", line(kit, instance.app))
@@ -65,10 +68,17 @@ async def _tried(kit: Kit) -> list[tuple[str, RunpodkitError]]:
         async with Endpoint(kit.address.url, kit.address.api_key) as apart:  # without limits kept in a Redis
             return await checks.endpoint_answers(apart, simulated=kit.simulated)
 
+    async def redis() -> str:
+        if kit.settings.redis_url is None:
+            return "embedded"
+        for remark in await asyncio.to_thread(stack.check_foreign_redis, kit.settings.redis_url.get_secret_value()):
+            task_log.warning("{}", remark)
+        return "answers"
+
     parts: Iterable[tuple[str, Awaitable[str]]] = (
         ("endpoint", endpoint()),
         ("store", checks.store_keeps(kit.store)),
-        ("Redis", kit._check_redis()),
+        ("Redis", redis()),
     )
     found = await asyncio.gather(*(_trouble(how) for _, how in parts))
     return [(what, error) for (what, _), error in zip(parts, found, strict=True) if error]

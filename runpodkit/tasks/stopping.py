@@ -33,13 +33,16 @@ from runpodkit.runs.engine import HandedBack
 PATIENCE_S = 8.0
 """From the first signal until what has not returned is cut off; containers are killed after 10 s."""
 DRAIN_SIGNAL = signal.SIGUSR2
+AGAIN_S = 0.5
 SAME_SIGNAL_S = 1.0
 """A SIGTERM so soon after the word of the main process is the same one, sent to the whole process group."""
 
 _told = threading.Event()
 _terminated = threading.Event()
 _since = 0.0
-_busy = 0
+"""When this process heard of it first."""
+_is_child = False
+_before: Any = signal.SIG_DFL
 
 
 def is_stopping() -> bool:
@@ -71,8 +74,10 @@ def _say_it_once(**_: Any) -> None:
 
 @worker_init.connect
 def _begin(**_: Any) -> None:
+    """In the main process.  A child that has not begun yet must not die of a word it cannot read."""
     _told.clear()
     _terminated.clear()
+    signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
 
 
 @worker_shutting_down.connect
@@ -81,15 +86,18 @@ def _pass_on(how: str = "", **_: Any) -> None:
     if _told.is_set():
         return
     _told.set()
-    for child in billiard.active_children():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child.pid, DRAIN_SIGNAL)
     if how == "Warm":
-        threading.Thread(target=_lose_patience, name="runpodkit patience", daemon=True).start()
+        threading.Thread(target=_stop_children, name="runpodkit stopping", daemon=True).start()
 
 
-def _lose_patience() -> None:
-    time.sleep(PATIENCE_S)
+def _stop_children() -> None:
+    """Tell them again and again: a thread that is about to wait for another may miss one signal."""
+    began = time.monotonic()
+    while time.monotonic() - began < PATIENCE_S:
+        for child in billiard.active_children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, DRAIN_SIGNAL)
+        time.sleep(AGAIN_S)
     task_log.warning("what did not return within {:.0f} s is cut off; the next worker follows its jobs", PATIENCE_S)
     os.kill(os.getpid(), signal.SIGQUIT)
 
@@ -97,39 +105,44 @@ def _lose_patience() -> None:
 @worker_process_init.connect
 def _listen(**_: Any) -> None:
     """In a child.  The threads and solo pools have none: there the main process drives, and hears of it itself."""
-    if billiard.current_process()._name != "MainProcess":
+    global _is_child
+    _is_child = billiard.current_process()._name != "MainProcess"
+    if _is_child:
         signal.signal(DRAIN_SIGNAL, _drain)
-        signal.signal(signal.SIGTERM, _terminate)
+
+
+@task_prerun.connect
+def _task_begins(**_: Any) -> None:
+    """Only now: a child sets its handlers anew after it has begun.  One that is idle just ends, as Celery wants it."""
+    global _before
+    _terminated.clear()  # it was about the task before
+    if _is_child:
+        _before = signal.signal(signal.SIGTERM, _terminate)
+
+
+@task_postrun.connect
+def _task_ended(**_: Any) -> None:
+    if _is_child:
+        signal.signal(signal.SIGTERM, _before)
 
 
 def _drain(*_: Any) -> None:
-    global _since
-    if not _told.is_set():
-        _since = time.monotonic()
+    """The word of the main process."""
+    _note_time()
     _told.set()
 
 
 def _terminate(*_: Any) -> None:
     """SIGTERM in a child: from the main process, which cuts off; or from whoever ends the whole process group."""
-    global _since
-    first = not is_stopping()
-    if _busy and (first or time.monotonic() - _since < SAME_SIGNAL_S):
-        if first:
-            _since = time.monotonic()
+    _note_time()
+    if time.monotonic() - _since < SAME_SIGNAL_S:
         _terminated.set()
         return
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-@task_prerun.connect
-def _task_begins(**_: Any) -> None:
-    global _busy
-    _busy += 1
-    _terminated.clear()  # it was about the task before
-
-
-@task_postrun.connect
-def _task_ended(**_: Any) -> None:
-    global _busy
-    _busy -= 1
+def _note_time() -> None:
+    global _since
+    if not is_stopping():
+        _since = time.monotonic()
