@@ -24,7 +24,7 @@ from runpodkit.tasks.celery_app import UPKEEP, UPKEEP_S, app
 from runpodkit.tasks.process import current_kit
 from runpodkit.tasks.stopping import wait_for_stop
 
-_QUIET = ("celery.beat", "celery.worker.strategy", "celery.app.trace")
+_QUIET = ("celery.beat", "celery.worker.strategy", "celery.worker.request", "celery.app.trace")
 
 
 @app.task(name=UPKEEP, ignore_result=True)

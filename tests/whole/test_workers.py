@@ -26,7 +26,7 @@ from runpodkit.blocking import shared_loop
 from runpodkit.kit import Kit, connect
 from runpodkit.runs.rows import TrialState
 from runpodkit.settings import Settings
-from tests.whole.conftest import KEY, CeleryWorker, Command, Simulated
+from tests.whole.conftest import KEY, CeleryWorker, Simulated
 
 SMALL = {"width": 64, "height": 64, "steps": 1}
 PASSWORD = "s3same-open"
@@ -272,50 +272,50 @@ def test_a_worker_that_could_only_hold_runs_ends_with_one_line(
     assert " ready." not in said
 
 
+@contextlib.contextmanager
+def running(words: list[str], folder: Path, log: Path) -> Iterator[None]:
+    """A program that is asked to end afterwards, and does."""
+    with log.open("w") as out, subprocess.Popen(words, cwd=folder, stdout=out, stderr=out) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            assert process.wait(20) == 0
+
+
 def test_a_purged_run_is_dispatched_again_and_beat_sends_no_more_than_is_taken(
-    tmp_path: Path, runpodkit: Command, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the embedded Redis, with nothing configured."""
-    home = tmp_path / "home"
-    monkeypatch.setenv("RUNPODKIT_HOME", str(home))
-    folder = tmp_path / "beat"
+    """On the embedded Redis, with nothing configured, by `runpodkit worker`."""
+    monkeypatch.setenv("RUNPODKIT_HOME", str(tmp_path / "home"))
+    folder, log = tmp_path / "empty", tmp_path / "worker.log"
     folder.mkdir()
+    celery = [sys.executable, "-m", "celery", "-A", "runpodkit.tasks"]
+
+    def said(*words: str) -> str:
+        return subprocess.run([*celery, *words], cwd=folder, capture_output=True, text=True, timeout=60).stdout
+
     kit = connect(quiet=True, start_worker=False)
     run = kit.submit(rk.sweep("a barn", seed="1-3", **SMALL), name="barn")
-    celery = [sys.executable, "-m", "celery", "-A", "runpodkit.tasks"]
+    queue = f"runpodkit:celery:{stack.queues(kit.settings, None).high_priority}"
     try:
-        purged = subprocess.run([*celery, "purge", "-f"], cwd=folder, capture_output=True, text=True, timeout=60)
-        assert "Purged 1 message from 2 known task queues" in purged.stdout
-        high_priority = stack.queues(kit.settings, None).high_priority
-        with redis.Redis.from_url(stack.redis_url(kit.settings)) as client, (tmp_path / "beat.log").open("w") as log:
-            beat = subprocess.Popen([*celery, "beat", "--loglevel=info"], cwd=folder, stdout=log, stderr=log)
-            try:
-                waiting = lambda: client.llen(f"runpodkit:celery:{high_priority}")  # noqa: E731
-                until(lambda: waiting() == 1)
-                time.sleep(6)  # the next one is due after 5 s
-                assert waiting() == 1
-                assert list(folder.iterdir()) == []
+        assert "Purged 1 message from 2 known task queues" in said("purge", "-f")
+        with (
+            redis.Redis.from_url(stack.redis_url(kit.settings)) as client,
+            running([*celery, "beat", "--loglevel=info"], folder, tmp_path / "beat.log"),
+        ):
+            until(lambda: client.llen(queue) == 1)
+            time.sleep(6)  # the next one is due after 5 s
+            assert client.llen(queue) == 1
+            assert list(folder.iterdir()) == []
 
-                log = (tmp_path / "worker.log").open("w")
-                words = [sys.executable, "-m", "runpodkit", "worker", "--concurrency", "1"]
-                worker = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log)
-                try:
-                    run.wait(progress=False)
-                    assert run.report()["collected"] == 3
-
-                    def done_by_beat() -> object:
-                        words = [*celery, "inspect", "stats", "--json"]
-                        said = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60).stdout
-                        return said and all("runpodkit.upkeep" in one["total"] for one in json.loads(said).values())
-
-                    until(done_by_beat)
-                finally:
-                    worker.terminate()
-                    worker.wait(20)
-            finally:
-                beat.terminate()
-                beat.wait(20)
+            with running([sys.executable, "-m", "runpodkit", "worker", "--concurrency=1"], folder, log):
+                until(lambda: run.status().is_over)  # `wait()` would start a worker of its own
+                until(lambda: '"runpodkit.upkeep": ' in said("inspect", "stats", "--json"))
+                assert "1 node online" in said("status")
+        assert run.report()["collected"] == 3
     finally:
         kit.close()
         stack.down(Settings.load(tmp_path))
-    assert "had no driver and was dispatched again" in (tmp_path / "worker.log").read_text()
+    assert "run barn had no driver and was dispatched again" in log.read_text()
+    assert "runpodkit.upkeep[" not in log.read_text(), "a line every five seconds would hide the others"
