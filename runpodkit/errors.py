@@ -20,7 +20,8 @@ RunpodkitError
 ├── LedgerError              Redis cannot be read or written
 ├── StackError               a stand-in cannot be started     .part, .cure
 └── StoreError               an artifact cannot be read or written
-    └── NoSuchKeyError       the store answered, and has no such key
+    ├── NoSuchKeyError       the store answered, and has no such key
+    └── StoreRefusedError    the store answered, and refuses us: keys, bucket, region or clock are wrong
 
 Arguments are plain values, so every error survives pickle and Celery's JSON.
 Python's own errors stay for a caller's mistakes (`ValueError`, `TypeError`), and
@@ -176,3 +177,7 @@ class StoreError(RunpodkitError):
 
 class NoSuchKeyError(StoreError):
     """The store answered, and has no such key."""
+
+
+class StoreRefusedError(StoreError):
+    """The store answered, and refuses us: keys, bucket, region or clock are wrong, and waiting mends none of them."""

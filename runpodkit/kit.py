@@ -29,14 +29,22 @@ from runpodkit.endpoint.dialects import Dialect, get_dialect, public_dialect
 from runpodkit.endpoint.follow import Pace
 from runpodkit.endpoint.keys import trial_key
 from runpodkit.endpoints import NamedEndpoint, address_of, endpoints_file, named_endpoints, settings_of
-from runpodkit.errors import ConfigError, JobFailedError, RunConflictError, RunHeldError, RunpodkitError, StoreError
+from runpodkit.errors import (
+    ConfigError,
+    JobFailedError,
+    LedgerError,
+    RunConflictError,
+    RunHeldError,
+    RunpodkitError,
+    StoreError,
+)
 from runpodkit.params import ImageParams
 from runpodkit.reprs import facts_html
 from runpodkit.runs import checks
 from runpodkit.runs.checks import Check
 from runpodkit.runs.clocks import steady_clock
 from runpodkit.runs.dispatch import Dispatcher
-from runpodkit.runs.engine import Engine
+from runpodkit.runs.engine import Engine, HandedBack
 from runpodkit.runs.inputs import with_stored_images
 from runpodkit.runs.joint import LeftOut, described, left_out_of, parts_of
 from runpodkit.runs.ledger import Ledger, RunStatus
@@ -84,6 +92,8 @@ class Kit:
         self._named, self._beside = named, beside
         self._siblings: dict[tuple[str, str, NamedEndpoint | None], Kit] = {}
         self.settings, self.address, self.stands_in = settings, address, stands_in
+        self.draining: Callable[[], bool] = beside.draining if beside else lambda: False
+        """Whether this process stops: then nothing more is submitted, and jobs are left to whoever follows them next."""
         self.simulated = address.is_simulated
         self.store: Store = beside.store if beside else open_store(settings)
         store_name = hashlib.sha256(repr(self.store).encode()).hexdigest()[:8]
@@ -101,7 +111,7 @@ class Kit:
                 stack.broker_url(self._url), stack.queues(settings, target).sweeps, self.family, self.ledger
             )
         )
-        limiter = RedisLimiter(self.ledger, self.endpoint_name)
+        limiter = RedisLimiter(self.ledger, self.endpoint_name, stopping=lambda: self.draining())
         self.endpoint = Endpoint(address.url, address.api_key, limiter=limiter)
         tools = Tools(
             ledger=self.ledger,
@@ -196,7 +206,7 @@ class Kit:
                 name, RunState.HELD, f"{reason}: {cure}", hold="person", only_from=[RunState.RUNNING]
             )
             return
-        await kit.engine.drive(name, owner=owner, successor=successor)
+        await kit.engine.drive(name, owner=owner, draining=self.draining, successor=successor)
 
     # one picture
 
@@ -211,6 +221,7 @@ class Kit:
             ValueError: a field is unknown, out of bounds, or the dialect cannot honour it.
             JobFailedError: the job ended without a picture.
             RunHeldError: the endpoint refuses or does not answer.
+            HandedBack: `draining` said to stop; the same `call_id` follows the job later.
         """
         one = await asyncio.to_thread(with_stored_images, sweep(user_prompt, **fields), self.store)
         if len(one) != 1:
@@ -222,12 +233,25 @@ class Kit:
         head = self._head(one, name, RunPolicy(pilot=False), kind="single", reuse=True)
         await self.ledger.create(head, listed=False)
         try:
-            await self.engine.drive(name, owner=f"{name}:{secrets.token_hex(4)}", slice_s=None, hold_patience_s=20.0)
+            await self.engine.drive(
+                name,
+                owner=f"{name}:{secrets.token_hex(4)}",
+                slice_s=None,
+                hold_patience_s=20.0,
+                draining=self.draining,
+            )
         except asyncio.CancelledError:
-            await asyncio.shield(asyncio.ensure_future(self._abandon(name)))
+            if not self.draining():
+                await asyncio.shield(asyncio.ensure_future(self._abandon(name)))
+            raise
+        except LedgerError as exc:
+            if self.draining():
+                raise HandedBack(f"{name}: {exc}") from exc
             raise
         status = await self.ledger.status(name)
         if status and not status.is_over:
+            if self.draining():
+                raise HandedBack(f"{name} is left to the next worker")
             await self._abandon(name)
             raise RunHeldError(name, status.reason or "it was interrupted")
         record = (await Run(head, self.store, ledger=self.ledger).arecords())[0]

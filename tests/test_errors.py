@@ -36,6 +36,7 @@ EXAMPLES = [
     errors.StackError("Redis", "port taken", "Set REDIS_URL"),
     errors.StoreError("the bucket does not exist"),
     errors.NoSuchKeyError("no such key: images/x.png"),
+    errors.StoreRefusedError("AccessDenied: the keys have no permission"),
 ]
 
 

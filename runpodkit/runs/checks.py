@@ -34,10 +34,11 @@ async def attempt(what: str, how: Callable[[], Awaitable[str]], cure: str = "") 
     try:
         return Check(what, True, await how())
     except (RunpodkitError, ValueError) as exc:
-        return Check(what, False, " ".join(str(exc).split()), getattr(exc, "cure", "") or _cure(exc) or cure)
+        return Check(what, False, " ".join(str(exc).split()), getattr(exc, "cure", "") or cure_of(exc) or cure)
 
 
-def _cure(error: Exception) -> str:
+def cure_of(error: Exception) -> str:
+    """What to do about an error that does not say it itself; empty where nothing is known."""
     if isinstance(error, AuthError):
         return "runpodkit login stores another key; keys are made on the RunPod console, Settings, API keys"
     if isinstance(error, NotFoundError):

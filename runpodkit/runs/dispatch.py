@@ -35,6 +35,7 @@ CELERY_SETTINGS: Mapping[str, Any] = {
     "timezone": "UTC",
     "enable_utc": True,
     "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
     # A task outlives its connection: it knows ids of jobs that Redis may not know yet, and leases keep it from doubling.
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "broker_transport_options": {"visibility_timeout": 3600, "global_keyprefix": "runpodkit:celery:"},
@@ -79,6 +80,10 @@ class Dispatcher:
         """This process is the main one of a Celery worker of this queue."""
         await self._ledger.worker_beats(f"{self.queue}@{this_process()}")
 
+    async def worker_leaves(self) -> None:
+        """It takes no more runs."""
+        await self._ledger.worker_leaves(f"{self.queue}@{this_process()}")
+
     async def live_workers(self) -> int:
         """Celery workers of this queue that are there."""
         return await self._ledger.live_workers(self.queue)
@@ -87,8 +92,11 @@ class Dispatcher:
         """Dispatch every run of this family that should move but has no driver; gives their names.
 
         Safe to call from anywhere at any time: one caller at a time does it, and not twice within 10 s for a run.
+        While no Celery worker is there, nothing is added to messages that wait already.
         """
         if not await self._ledger.only_one("upkeep", 2.0):
+            return []
+        if not await self.live_workers() and await asyncio.to_thread(self._messages) > 0:
             return []
         revived = []
         for name in await self._ledger.names(active=True):
@@ -115,5 +123,22 @@ class Dispatcher:
             await self._ledger.bury(name, dead)
         return len(dead) == len(drivers)
 
+    def _messages(self) -> int:
+        try:
+            return waiting_messages(self._celery, self.queue)
+        except (OperationalError, OSError) as exc:
+            raise LedgerError(f"Redis: could not count messages: {exc}") from exc
+
     def close(self) -> None:
         self._celery.close()
+
+
+def waiting_messages(app: Celery, queue: str) -> int:
+    """Messages of a queue that no Celery worker has taken yet.
+
+    Raises:
+        OperationalError, OSError: the broker does not answer.
+    """
+    with app.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1)
+        return int(connection.default_channel.queue_declare(queue).message_count)  # on Redis, this makes nothing

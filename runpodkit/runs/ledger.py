@@ -115,8 +115,9 @@ class Ledger:
 
     def __init__(self, url: str, store: str = "") -> None:
         """`store` names the store that pictures go to: a key is claimed per store."""
+        # Protocol 3 brings notices of maintenance, and with them redis-py hands out connections that a server closed.
         pool = aioredis.BlockingConnectionPool.from_url(
-            url, max_connections=10, timeout=20, decode_responses=True, socket_timeout=ANSWER_S
+            url, max_connections=10, timeout=20, decode_responses=True, socket_timeout=ANSWER_S, protocol=2
         )
         self._redis = aioredis.Redis.from_pool(pool)
         self._store = store
@@ -429,6 +430,11 @@ class Ledger:
             pipe.zadd(f"{PREFIX}workers", {worker: now})
             pipe.zremrangebyscore(f"{PREFIX}workers", "-inf", now - WORKER_GONE_S)
             await pipe.execute()
+
+    async def worker_leaves(self, worker: str) -> None:
+        """A Celery worker takes no more runs."""
+        async with _errors("say that a worker leaves"):
+            await self._redis.zrem(f"{PREFIX}workers", worker)
 
     async def live_workers(self, queue: str) -> int:
         """Celery workers of a queue that were heard of within the last 15 s."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from runpodkit.endpoint.limits import AIR, BACK_TO_BASE_S, PUBLISHED, per_10_s
-from runpodkit.errors import LedgerError
+from runpodkit.errors import LedgerError, TransportError
 from runpodkit.runs.ledger import Ledger
 
 SHARED = frozenset(name for name, limit in PUBLISHED.items() if limit.per_10_s >= 100)
@@ -42,7 +42,10 @@ class RedisLimiter:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`stopping` says that this process ends: what still waits for its turn to be submitted is not sent."""
+        self._stopping = stopping
         self._ledger, self._endpoint, self._clock, self._sleep = ledger, endpoint, clock, sleep
         self._allotments: dict[str, _Allotment] = {}
         self._refused_at: dict[str, float] = {}
@@ -67,19 +70,29 @@ class RedisLimiter:
         return None if most is None else int(most * AIR / 10)
 
     async def take(self, operation: str) -> None:
-        """Return when one request of this operation may go; operations without a published limit go at once."""
+        """Return when one request of this operation may go; operations without a published limit go at once.
+
+        Raises:
+            TransportError: this process stops, so nothing more is submitted.
+            LedgerError: Redis was away for longer than `patience_s`.
+        """
         per_second = self.per_second(operation)
         if per_second is None:
             return
         allotment = self._allotments.setdefault(operation, _Allotment())
         async with allotment.lock:
-            while allotment.left == 0 or self._clock() >= allotment.until:
+            while self._may_wait(operation) and (allotment.left == 0 or self._clock() >= allotment.until):
                 wanted = max(1, int(per_second * SHARE))
                 granted, rest_s = await self._allotted(f"{self._endpoint}:{operation}", per_second, wanted)
                 allotment.left, allotment.until = granted, self._clock() + rest_s
                 if not granted:
                     await self._sleep(rest_s)
             allotment.left -= 1
+
+    def _may_wait(self, operation: str) -> bool:
+        if operation == "run" and self._stopping():
+            raise TransportError("not sent, as this process stops", may_be_accepted=False)
+        return True
 
     async def _allotted(self, what: str, per_second: int, wanted: int) -> tuple[int, float]:
         """A share of this second; a Redis that is away is waited for, as nobody may ask the endpoint uncounted."""

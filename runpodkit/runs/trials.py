@@ -275,10 +275,14 @@ class TrialWork:
                 input = await asyncio.to_thread(self._input, row) if self._params.input_image else self._input(row)
                 job = await self._tools.endpoint.submit(input, policy=policy)
             except RateLimitError as exc:
-                await self._tools.sleep(exc.retry_after_s or 2.0)
+                await self._conductor.nap(exc.retry_after_s or 2.0)
+                if self._conductor.stopping():
+                    return await self._put_back(row)
                 continue
             except TransportError as exc:
                 if not exc.may_be_accepted:
+                    if self._conductor.stopping():
+                        return await self._put_back(row)
                     await self._conductor.hold(f"endpoint down: {exc}", person=False)
                     return await self._put_back(row)
                 row = await self._doubtful(row, str(exc))

@@ -45,6 +45,7 @@ __all__ = [
     "status",
     "up",
     "without_password",
+    "worker_command",
 ]
 
 REDIS, SIMULATOR, WORKER = "Redis", "simulator", "Celery worker"
@@ -139,6 +140,14 @@ def ensure_worker(settings: Settings, address: EndpointAddress | None) -> None:
         with locked(home) as state:
             celery_worker.ensure(home, state, order)
             keeper.ensure(home, state)
+
+
+def worker_command(
+    settings: Settings, address: EndpointAddress | None, *, concurrency: int, loglevel: str, name: str | None = None
+) -> list[str]:
+    """The words that start a Celery worker for these settings in the foreground; they hold no key and no password."""
+    name = name or celery_worker.node_name(fingerprint(settings, address))
+    return celery_worker.command(queues(settings, address), name, concurrency=concurrency, loglevel=loglevel)
 
 
 def fingerprint(settings: Settings, address: EndpointAddress | None) -> str:

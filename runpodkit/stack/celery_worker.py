@@ -7,6 +7,7 @@ Keys go through the environment alone: a command line can be read by everybody.
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,11 @@ class Order(NamedTuple):
     queues: Queues
 
 
+def node_name(mark: str) -> str:
+    """A name for a worker of this fingerprint that no other has, also where homes or machines share a Redis."""
+    return f"runpodkit-{mark}-{secrets.token_hex(3)}"
+
+
 def serves(state: State, order: Order, mark: str) -> bool:
     """Whether a worker for this runs: of this fingerprint, on this broker, and not on its way out."""
     return any(
@@ -55,7 +61,7 @@ def serves(state: State, order: Order, mark: str) -> bool:
     )
 
 
-def ensure(home: Path, state: State, order: Order, command: Sequence[str] | None = None) -> None:
+def ensure(home: Path, state: State, order: Order, argv: Sequence[str] | None = None) -> None:
     """Start a worker unless a fitting one runs; it comes up in its own time.  The caller holds the stack's lock.
 
     Workers of the same settings that run older files of this package, or wait at a broker
@@ -76,7 +82,7 @@ def ensure(home: Path, state: State, order: Order, command: Sequence[str] | None
             worker.draining = True
     inner_folder(home, "logs")
     log = log_file(home, f"worker-{mark}")
-    argv = command or _command(order.queues, mark)
+    argv = argv or command(order.queues, node_name(mark))
     try:
         process = processes.start(argv, log=log, env=environment(order, os.environ))
     except OSError as exc:
@@ -125,7 +131,8 @@ def environment(order: Order, environ: Mapping[str, str]) -> dict[str, str]:
     return others | {name: value for name, value in wanted.items() if value}
 
 
-def _command(queues: Queues, mark: str) -> list[str]:
+def command(queues: Queues, name: str, *, concurrency: int = CONCURRENCY, loglevel: str = "info") -> list[str]:
+    """What is started: Celery's own command for these queues.  No two workers on one broker may share a `name`."""
     return [
         sys.executable,
         "-P",  # a celery.py in the working folder is not Celery
@@ -134,14 +141,14 @@ def _command(queues: Queues, mark: str) -> list[str]:
         "-A",
         "runpodkit.tasks",
         "worker",
-        "--loglevel=info",
-        f"--concurrency={CONCURRENCY}",
+        f"--loglevel={loglevel}",
+        f"--concurrency={concurrency}",
         "--without-mingle",
         "--without-gossip",
         "-Q",
         f"{queues.high_priority},{queues.sweeps}",
         "-n",
-        f"runpodkit-{mark}@%h",
+        f"{name}@%h",
     ]
 
 

@@ -26,7 +26,7 @@ from botocore.exceptions import (
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from runpodkit.errors import ConfigError, NoSuchKeyError, StoreError
+from runpodkit.errors import ConfigError, NoSuchKeyError, StoreError, StoreRefusedError
 from runpodkit.storage import LINK_S, check_key, check_lasts, check_prefix, is_key
 
 T = TypeVar("T")
@@ -166,10 +166,15 @@ class S3Store:
             wait=wait_random_exponential(multiplier=FIRST_PAUSE_S, max=MAX_PAUSE_S),
             reraise=True,
         )
+        kind = StoreError
         try:
             return patiently(work, self._client())
         except ClientError as exc:
             reason = self._refusal(exc)
+            if reason is _NO_SUCH_KEY:
+                kind = NoSuchKeyError
+            elif not _may_pass(exc):
+                kind = StoreRefusedError
         except _NO_ANSWER as exc:
             reason = (
                 f"no answer from {self._host or 'AWS'} after {self.max_attempts} attempts ({type(exc).__name__}): "
@@ -178,7 +183,6 @@ class S3Store:
         except BotoCoreError as exc:
             reason = f"boto3 says: {self._clean(str(exc))}"
         # Raised outside the except blocks: what boto3 said may hold the key, and does not travel along.
-        kind = NoSuchKeyError if reason is _NO_SUCH_KEY else StoreError
         raise kind(f"cannot {deed} in the bucket {self.bucket}: {reason}")
 
     def _refusal(self, exc: ClientError) -> str:

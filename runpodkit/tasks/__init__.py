@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from runpodkit.tasks import start_up  # a Celery worker's first deed
 from runpodkit.tasks.celery_app import app
 from runpodkit.tasks.generate import (
     generate_image_batch_task,
@@ -14,11 +15,14 @@ from runpodkit.tasks.generate import (
     test_runpod_connection_task,
 )
 from runpodkit.tasks.sweeps import run_batches
+from runpodkit.tasks.upkeep import upkeep
 
 __all__ = [
     "app",
     "generate_image_batch_task",
     "generate_image_runpod_task",
     "run_batches",
+    "start_up",
     "test_runpod_connection_task",
+    "upkeep",
 ]

@@ -10,22 +10,38 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import click
 from celery import Celery
+from celery.bin.celery import celery as celery_command
 from kombu.entity import Queue
 
 import runpodkit.stack as stack
+from runpodkit.errors import RunpodkitError
 from runpodkit.runs.dispatch import CELERY_SETTINGS
 from runpodkit.settings import Settings
 from runpodkit.tasks.broker import SturdyAMQP
+from runpodkit.tasks.stopping import HandingBackTask
 
 HIGH_PRIORITY_TASKS = (
     "runpodkit.generate_image",
     "runpodkit.generate_image_batch",
     "runpodkit.test_runpod_connection",
 )
+UPKEEP = "runpodkit.upkeep"
+UPKEEP_S = 5.0
 
 
 def _configuration() -> dict[str, Any]:
+    try:
+        return _configured()
+    except RunpodkitError as exc:
+        context = click.get_current_context(silent=True)
+        if context is not None and context.find_root().command is celery_command:
+            raise click.ClickException(" ".join(str(exc).split())) from None
+        raise
+
+
+def _configured() -> dict[str, Any]:
     broker = os.environ.get("RUNPODKIT_BROKER")
     served = os.environ.get("RUNPODKIT_QUEUES")
     if broker and served:
@@ -44,9 +60,11 @@ def _configuration() -> dict[str, Any]:
         "task_queues": [Queue(high_priority, routing_key=high_priority), Queue(sweeps, routing_key=sweeps)],
         "task_default_queue": sweeps,
         "task_default_routing_key": sweeps,
-        "task_routes": {name: {"queue": high_priority} for name in HIGH_PRIORITY_TASKS},
+        "task_routes": {name: {"queue": high_priority} for name in (*HIGH_PRIORITY_TASKS, UPKEEP)},
+        "beat_scheduler": "runpodkit.tasks.upkeep:UpkeepScheduler",
+        "beat_schedule": {"upkeep": {"task": UPKEEP, "schedule": UPKEEP_S, "options": {"expires": UPKEEP_S}}},
     }
 
 
-app = Celery("runpodkit", amqp=SturdyAMQP)
+app = Celery("runpodkit", amqp=SturdyAMQP, task_cls=HandingBackTask)
 app.add_defaults(_configuration)

@@ -1,28 +1,27 @@
-"""What one Celery worker process keeps: a kit, made after the fork, and the wish to stop.
+"""What one process of a Celery worker keeps: a kit, made after the fork, and its logs.
 
 A child of the worker has one event loop (the shared one of `blocking`) and one kit; both
-end with it.  The main process looks after runs that lost their driver.
+end with it.  When the worker stops, the kit hears of it from `stopping`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import threading
 from typing import Any
 
-from celery.signals import after_setup_logger, worker_process_shutdown, worker_ready, worker_shutting_down
+from celery.signals import after_setup_logger, worker_process_shutdown
+from loguru import logger
 
 import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
-from runpodkit.errors import RunpodkitError
 from runpodkit.kit import Kit
-from runpodkit.logs import enable, task_log
+from runpodkit.logs import enable
 from runpodkit.settings import Settings
+from runpodkit.tasks.stopping import is_stopping
 
-UPKEEP_S = 5.0
 _kit: Kit | None = None
-_stopping = threading.Event()
 
 
 def current_kit() -> Kit:
@@ -40,6 +39,7 @@ def current_kit() -> Kit:
         if _kit is not None:
             _kit.close()
         _kit = Kit(settings, address, stands_in=stands_in)
+        _kit.draining = is_stopping
     return _kit
 
 
@@ -64,31 +64,8 @@ def _close_kit(**_: Any) -> None:
 @after_setup_logger.connect
 def _set_up_logs(**_: Any) -> None:
     """Our lines, in every child too; but a line per status call would cost as much as the call."""
+    with contextlib.suppress(ValueError):
+        logger.remove(0)  # loguru's own, which would say every line a second time
     enable()
     for name in ("httpx", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-@worker_shutting_down.connect
-def _stop_upkeep(**_: Any) -> None:
-    _stopping.set()
-
-
-@worker_ready.connect
-def _start_upkeep(**_: Any) -> None:
-    threading.Thread(target=_look_after_runs, name="runpodkit upkeep", daemon=True).start()
-
-
-def _look_after_runs() -> None:
-    """Dispatch what should move but has no driver: at start, then every 5 s."""
-    while not _stopping.is_set():
-        try:
-            kit = current_kit()
-            for part in stack.revive(kit.settings):
-                task_log.warning("{} had died and was started again", part)
-            shared_loop().call(kit.dispatcher.worker_beats())
-            for name in shared_loop().call(kit.dispatcher.revive()):
-                task_log.info("run {} had no driver and was dispatched again", name)
-        except RunpodkitError as exc:
-            task_log.warning("upkeep: {}", exc)
-        _stopping.wait(UPKEEP_S)

@@ -6,6 +6,7 @@ import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
 from runpodkit.logs import batch_log
 from runpodkit.runs.dispatch import RUN_BATCHES
+from runpodkit.runs.engine import HandedBack
 from runpodkit.runs.owners import this_process
 from runpodkit.tasks.celery_app import app
 from runpodkit.tasks.process import current_kit
@@ -27,4 +28,10 @@ def run_batches(run_id: str) -> None:
     async def successor() -> None:
         await kit.dispatcher.dispatch(run_id)
 
-    shared_loop().call(kit.drive(run_id, owner=this_process(), successor=successor))
+    async def drive() -> None:
+        await kit.drive(run_id, owner=this_process(), successor=successor)
+        status = await kit.ledger.status(run_id) if kit.draining() else None
+        if status and status.state.sends:
+            raise HandedBack(f"run {run_id} is left to the next worker")
+
+    shared_loop().call(drive())

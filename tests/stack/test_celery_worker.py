@@ -171,7 +171,7 @@ def test_a_program_that_cannot_be_started_is_an_error_of_the_stack(settings, hom
 
 
 def test_the_command_names_queues_and_fingerprint_and_no_secret(settings):
-    argv = celery_worker._command(Queues("sweeps-12345678", "high_priority-12345678"), "12345678")
+    argv = celery_worker.command(Queues("sweeps-12345678", "high_priority-12345678"), "runpodkit-12345678")
 
     assert argv[1:6] == ["-P", "-m", "celery", "-A", "runpodkit.tasks"]
     assert argv[argv.index("-Q") + 1] == "high_priority-12345678,sweeps-12345678"
