@@ -16,6 +16,13 @@ from runpodkit.runs.rows import RunHead, RunState
 from runpodkit.runs.trials import Tools
 
 
+class HandedBack(BaseException):
+    """This process stops: the run is left as it stands, for whoever follows its jobs next.
+
+    No error, and no `Exception`, so that nothing takes it for the failure of a job.
+    """
+
+
 class Engine:
     """Drives runs over one endpoint, one store and one ledger."""
 

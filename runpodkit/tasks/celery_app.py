@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, _state
 from kombu.entity import Queue
 
 import runpodkit.stack as stack
@@ -48,5 +48,14 @@ def _configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("runpodkit", amqp=SturdyAMQP)
+def _is_alone() -> bool:
+    """Whether the program has no Celery application of its own: then ours is the one that needs no naming."""
+    other = _state._tls.current_app or _state.default_app
+    return other is None or other.main == "default"
+
+
+_alone = _is_alone()
+app = Celery("runpodkit", amqp=SturdyAMQP, set_as_current=_alone)
 app.add_defaults(_configuration)
+if _alone:
+    app.set_default()  # in every thread, where "current" is the one that imports this alone

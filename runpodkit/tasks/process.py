@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 from celery.signals import after_setup_logger, worker_process_shutdown, worker_ready, worker_shutting_down
+from kombu.exceptions import OperationalError
 
 import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
@@ -19,6 +20,8 @@ from runpodkit.errors import RunpodkitError
 from runpodkit.kit import Kit
 from runpodkit.logs import enable, task_log
 from runpodkit.settings import Settings
+from runpodkit.tasks.celery_app import app
+from runpodkit.tasks.lost import LostMessages
 
 UPKEEP_S = 5.0
 _kit: Kit | None = None
@@ -81,6 +84,7 @@ def _start_upkeep(**_: Any) -> None:
 
 def _look_after_runs() -> None:
     """Dispatch what should move but has no driver: at start, then every 5 s."""
+    lost = LostMessages(app)
     while not _stopping.is_set():
         try:
             kit = current_kit()
@@ -89,6 +93,8 @@ def _look_after_runs() -> None:
             shared_loop().call(kit.dispatcher.worker_beats())
             for name in shared_loop().call(kit.dispatcher.revive()):
                 task_log.info("run {} had no driver and was dispatched again", name)
-        except RunpodkitError as exc:
+            if count := lost.give_back(shared_loop().call(kit.ledger.workers())):
+                task_log.warning("{} messages of Celery workers that are gone went back to their queue", count)
+        except (RunpodkitError, OperationalError) as exc:
             task_log.warning("upkeep: {}", exc)
         _stopping.wait(UPKEEP_S)
