@@ -67,7 +67,7 @@ def unknown_arguments(names: Iterable[str], known: Iterable[str]) -> str:
     known = list(known)
     told = []
     for name in names:
-        near = difflib.get_close_matches(name, known, n=1)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         told.append(
             f"{name} is not an argument; " + (f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}")
         )

@@ -108,17 +108,16 @@ def generate_image_batch_task(
     def once(last: bool) -> list[dict[str, Any]]:
         kit = current_kit()
         ready = kit.ready(common).model_dump(exclude_unset=True)
-        return shared_loop().call(
-            _draw_all(self, kit, [(prompt, {**ready, "user_prompt": prompt}) for prompt in asked], last)
-        )
+        fields = [{**ready, "user_prompt": prompt} for prompt in asked]
+        return shared_loop().call(_draw_all(kit, self.call_id, fields, starts=_starts(self), last=last))
 
     return _summary(self.insist(once))
 
 
 async def _draw_all(
-    task: CallTask, kit: Kit, asked: list[tuple[Any, dict[str, Any]]], last: bool
+    kit: Kit, call_id: str, asked: list[dict[str, Any]], *, starts: int, last: bool
 ) -> list[dict[str, Any]]:
-    """An answer per prompt, in order.
+    """An answer per prompt, in order.  Runs in another thread than the task, where Celery knows of no request.
 
     Raises:
         RunpodkitError: one that passes; what is drawn by then is found again by the next try.
@@ -128,13 +127,13 @@ async def _draw_all(
     stopped: list[BaseException] = []
     """What keeps the rest from being begun: an endpoint that is down would be waited for prompt by prompt."""
 
-    async def one(number: int, prompt: Any, fields: dict[str, Any]) -> dict[str, Any]:
-        call_id = f"{task.call_id}-{number}"
+    async def one(number: int, fields: dict[str, Any]) -> dict[str, Any]:
+        call, prompt = f"{call_id}-{number}", fields["user_prompt"]
         try:
             async with places:
                 if stopped:
                     raise stopped[0]
-                picture = await kit.adraw(checked(fields), call_id, starts=_starts(task))
+                picture = await kit.adraw(checked(fields), call, starts=starts)
                 facts = await asyncio.to_thread(_facts, picture, prompt)
         except HandedBack as exc:
             stopped.append(exc)
@@ -143,12 +142,12 @@ async def _draw_all(
             if passes(exc):
                 stopped.append(exc)
             if last or not passes(exc):
-                await _drop(kit, call_id)
+                await _drop(kit, call)
                 return _failure(number, prompt, exc)
             raise
         return {"success": True, **facts}
 
-    ended = await asyncio.gather(*(one(number, *each) for number, each in enumerate(asked)), return_exceptions=True)
+    ended = await asyncio.gather(*(one(number, fields) for number, fields in enumerate(asked)), return_exceptions=True)
     if back := [exc for exc in stopped if isinstance(exc, HandedBack)]:
         raise back[0]
     if stopped and not last:

@@ -14,6 +14,11 @@ from runpodkit.runs.exports.secrecy import Censor
 MAX_TEXT = 200
 MAX_ITEMS = 20
 _DATA = re.compile(r"(data:[a-z0-9.+/;=-]{0,60},)[^\s'\"]{16,}", re.IGNORECASE)
+_SIGNS = re.compile(
+    r"([?&](?:x-(?:amz|goog)-[a-z-]+|awsaccesskeyid|signature|sig|[a-z_-]*token|[a-z_-]*key|password)=)[^&\s'\"]+",
+    re.IGNORECASE,
+)
+"""Also of what is no link, since somebody wrote a blank into it."""
 
 
 def shown(value: Any) -> str:
@@ -23,7 +28,7 @@ def shown(value: Any) -> str:
 
 def plain_text(text: str) -> str:
     """Text without secrets and without pictures."""
-    return Censor().text(_DATA.sub(r"\1…", text))
+    return _SIGNS.sub(r"\1•••", Censor().text(_DATA.sub(r"\1…", text)))
 
 
 def plain_value(value: Any) -> Any:
@@ -58,7 +63,7 @@ class Answer(Mapping[str, Any]):
 
 def _cut(value: Any) -> Any:
     if isinstance(value, str):
-        text = _DATA.sub(r"\1…", value[: 10 * MAX_TEXT])
+        text = plain_text(value[: 10 * MAX_TEXT])
         return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
     if isinstance(value, Mapping):
         return {_cut(name): _cut(inner) for name, inner in [*value.items()][:MAX_ITEMS]}
