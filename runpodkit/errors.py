@@ -15,7 +15,7 @@ RunpodkitError
 │   └── JobTimedOutError     the service gave up on the job
 ├── WaitTimeoutError         we gave up; the job runs on      .job_id
 ├── OutputError              a job's output holds no picture that can be read
-├── RunHeldError             a run needs a person             .run, .reason
+├── RunHeldError             a run needs a person             .run, .reason, .passes
 ├── RunConflictError         the name belongs to another sweep .run
 ├── LedgerError              Redis cannot be read or written
 ├── StackError               a stand-in cannot be started     .part, .cure
@@ -134,9 +134,11 @@ class OutputError(RunpodkitError):
 class RunHeldError(RunpodkitError):
     """A run needs a person."""
 
-    def __init__(self, run: str, reason: str) -> None:
-        super().__init__(run, reason)
+    def __init__(self, run: str, reason: str, passes: bool = False) -> None:
+        super().__init__(run, reason, passes)
         self.run, self.reason = run, reason
+        self.passes = passes
+        """Whether it ends by itself: endpoint, store or Redis do not answer just now."""
 
     def __str__(self) -> str:
         return f"run {self.run} is held: {self.reason}"

@@ -32,7 +32,7 @@ from runpodkit.endpoints import NamedEndpoint, address_of, endpoints_file, named
 from runpodkit.errors import (
     ConfigError,
     JobFailedError,
-    LedgerError,
+    NoSuchKeyError,
     RunConflictError,
     RunHeldError,
     RunpodkitError,
@@ -40,11 +40,12 @@ from runpodkit.errors import (
 )
 from runpodkit.params import ImageParams
 from runpodkit.reprs import facts_html
-from runpodkit.runs import checks
+from runpodkit.runs import calls, checks
 from runpodkit.runs.checks import Check
 from runpodkit.runs.clocks import steady_clock
 from runpodkit.runs.dispatch import Dispatcher
-from runpodkit.runs.engine import Engine, HandedBack
+from runpodkit.runs.engine import Engine
+from runpodkit.runs.inputs import PREFIX as INPUTS
 from runpodkit.runs.inputs import with_stored_images
 from runpodkit.runs.joint import LeftOut, described, left_out_of, parts_of
 from runpodkit.runs.ledger import Ledger, RunStatus
@@ -229,43 +230,81 @@ class Kit:
                 f"generate draws one picture, these parameters are {len(one)}: use kit.submit(rk.sweep(…))"
             )
         refuse(one, self._checked_dialect())
-        name = f"one-{call_id or secrets.token_hex(8)}"
-        head = self._head(one, name, RunPolicy(pilot=False), kind="single", reuse=True)
+        head = self._one_head(one, call_id or secrets.token_hex(8))
+        name = head.name
         await self.ledger.create(head, listed=False)
         try:
-            await self.engine.drive(
-                name,
-                owner=f"{name}:{secrets.token_hex(4)}",
-                slice_s=None,
-                hold_patience_s=20.0,
-                draining=self.draining,
-            )
+            await self.engine.drive(name, owner=f"{name}:{secrets.token_hex(4)}", slice_s=None, hold_patience_s=20.0)
         except asyncio.CancelledError:
-            if not self.draining():
-                await asyncio.shield(asyncio.ensure_future(self._abandon(name)))
-            raise
-        except LedgerError as exc:
-            if self.draining():
-                raise HandedBack(f"{name}: {exc}") from exc
+            await asyncio.shield(asyncio.ensure_future(self._abandon(name)))
             raise
         status = await self.ledger.status(name)
         if status and not status.is_over:
-            if self.draining():
-                raise HandedBack(f"{name} is left to the next worker")
             await self._abandon(name)
-            raise RunHeldError(name, status.reason or "it was interrupted")
-        record = (await Run(head, self.store, ledger=self.ledger).arecords())[0]
-        if not record.images:
-            raise JobFailedError(record.job_id or name, str(record.state), record.reason or "no reason given")
-        return Picture(record, self.store)
+            raise RunHeldError(name, status.reason or "it was interrupted", passes=status.hold == "probe")
+        return await self._drawn(head)
 
     generate, agenerate = both_ways(_generate)
 
+    async def _ready(self, params: ImageParams) -> ImageParams:
+        """Parameters as `draw` takes them: nothing that the endpoint cannot honour, and the input image in the store.
+
+        Raises:
+            ValueError: the dialect cannot honour a field, or the input image is no picture or not in the store.
+            StoreError: the store cannot be read or written.
+        """
+        refuse(Sweep(params, {}), self._checked_dialect())
+        image = (await asyncio.to_thread(with_stored_images, Sweep(params, {}), self.store)).base.input_image
+        if image is None:
+            return params
+        if image.startswith(INPUTS):
+            try:
+                await asyncio.to_thread(self.store.get, image)
+            except NoSuchKeyError:
+                raise ValueError(f"input_image={image!r}: the store has no such key; give the picture itself") from None
+        return params.with_values({"input_image": image})
+
+    ready, aready = both_ways(_ready)
+
+    async def _draw(self, params: ImageParams, call_id: str, *, starts: int) -> Picture:
+        """Draw one picture for a caller that may call again; the same `call_id` follows the same job.
+
+        Args:
+            params: As `ready` gives them.
+            starts: Calls at most, this one included: whoever dies at it over and over is told so.
+
+        Raises:
+            JobFailedError: the job ended without a picture.
+            JobCancelledError: a call too many.
+            RunHeldError: the endpoint refuses or does not answer; the job is followed by the next call, or `drop` ends it.
+            HandedBack: this process stops; the job is left to the next call.
+            LedgerError: Redis does not answer.
+        """
+        head = self._one_head(Sweep(params, {}), call_id)
+        head = await calls.work(head, self.ledger, self.engine, starts=starts, draining=self.draining)
+        return await self._drawn(head)
+
+    draw, adraw = both_ways(_draw)
+
+    async def _drop(self, call_id: str) -> None:
+        """End a call that will not be made again: its job must not run on unseen."""
+        await self._abandon(_call_name(call_id))
+
+    drop, adrop = both_ways(_drop)
+
     async def _abandon(self, name: str) -> None:
         """End a single generation: its job must not run on unseen."""
-        moving = (RunState.RUNNING, RunState.HELD, RunState.PAUSED)
-        if await self.ledger.set_state(name, RunState.CANCELLED, "interrupted", only_from=moving):
-            await self.engine.drive(name, owner=f"{name}:end", slice_s=None)
+        await calls.end(name, self.ledger, self.engine)
+
+    def _one_head(self, one: Sweep, call_id: str) -> RunHead:
+        return self._head(one, _call_name(call_id), RunPolicy(pilot=False), kind="single", reuse=True)
+
+    async def _drawn(self, head: RunHead) -> Picture:
+        """The picture of a run of one trial that is over."""
+        record = (await Run(head, self.store, ledger=self.ledger).arecords())[0]
+        if not record.images:
+            raise JobFailedError(record.job_id or head.name, str(record.state), record.reason or "no reason given")
+        return Picture(record, self.store)
 
     # sweeps
 
@@ -759,18 +798,20 @@ def open_run(where: str | Path) -> Run:
 
 async def generate_image_async(
     user_prompt: str,
-    width: int = 832,
-    height: int = 1216,
-    steps: int = 30,
-    cfg_scale: float = 4.0,
-    seed: int = -1,
+    width: int | None = None,
+    height: int | None = None,
+    steps: int | None = None,
+    cfg_scale: float | None = None,
+    seed: int | None = None,
     negative_prompt: str | None = None,
-    sampler_name: str = "Euler",
-    scheduler: str = "Euler A",
-    use_enhanced_prompts: bool = True,
-    timeout: int = 300,
+    sampler_name: str | None = None,
+    scheduler: str | None = None,
+    use_enhanced_prompts: bool | None = None,
+    timeout: int | None = None,
 ) -> str:
     """Draw one picture and give its URL: presigned for a bucket, a file address for a folder.
+
+    What is left out is as the endpoint's dialect has it; a seed is drawn.
 
     Raises:
         ValueError: a parameter out of bounds.
@@ -790,10 +831,16 @@ async def generate_image_async(
     }
     kit = await asyncio.to_thread(connect, quiet=True)
     try:
-        picture = await kit.agenerate(user_prompt, **asked)
+        picture = await kit.agenerate(
+            user_prompt, **{name: value for name, value in asked.items() if value is not None}
+        )
         return await asyncio.to_thread(lambda: picture.url)
     finally:
         await kit.aclose()
+
+
+def _call_name(call_id: str) -> str:
+    return f"one-{call_id}"
 
 
 def _dialect(settings: Settings, address: EndpointAddress) -> Dialect:

@@ -91,6 +91,7 @@ class Driver:
         self._times: list[tuple[float, float]] = []
         self._exhausted = False
         self._ended_slice = False
+        self._leaving = False
         self._failures: Counter[str] = Counter()
         self._successes = 0
         self._unheard_cost = 0.0
@@ -209,11 +210,12 @@ class Driver:
                     async with asyncio.timeout(0.5):
                         await self._changed.wait()
         finally:
+            self._leaving = True
             beats.cancel()
             looks.cancel()
             for task in self._tasks:
                 task.cancel()
-            leaving = asyncio.ensure_future(self._leave())
+            leaving = asyncio.ensure_future(self._leave([beats, looks]))
             try:
                 await asyncio.shield(leaving)
             except asyncio.CancelledError:
@@ -231,8 +233,9 @@ class Driver:
         in_time = self._loop_time() - self._held_since < self._hold_patience_s
         return self._state == RunState.HELD and self._heard is not None and self._heard.hold == "probe" and in_time
 
-    async def _leave(self) -> None:
+    async def _leave(self, sides: list[asyncio.Task[None]]) -> None:
         """Give back what is ours, whatever happened; a lease that cannot be released lapses."""
+        await asyncio.wait(sides, timeout=5)  # a beat under way would renew what is released here
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=30)
         try:
@@ -254,8 +257,11 @@ class Driver:
             await self._call_successor()
 
     async def _beats(self) -> None:
-        """Renew leases and hear of cancel, pause and hold.  Waits for nothing but Redis, or leases would lapse."""
-        while True:
+        """Renew leases and hear of cancel, pause and hold.  Waits for nothing but Redis, or leases would lapse.
+
+        The Redis client may lose a cancellation that comes with an answer: a driver that is gone must not beat on.
+        """
+        while not self._leaving:
             await asyncio.sleep(BEAT_S)
             try:
                 await self._beat()
@@ -278,7 +284,7 @@ class Driver:
     async def _look_around(self) -> None:
         """Read the endpoint's health now and then, and see whether what holds the run is over."""
         next_health = 0.0
-        while True:
+        while not self._leaving:
             if self._loop_time() >= next_health:
                 await self._read_health()
                 self._health_known.set()

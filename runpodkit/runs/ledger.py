@@ -229,6 +229,11 @@ class Ledger:
                 pipe.hincrbyfloat(self._run(name), field, by)
             await pipe.execute()
 
+    async def count(self, name: str, what: str) -> int:
+        """Add one to a number of a run that exists; gives what it is then."""
+        async with _errors(f"count for run {name}"):
+            return int(float(await _reply(self._redis.hincrbyfloat(self._run(name), what, 1))))
+
     # trials
 
     async def rows(self, name: str, numbers: Sequence[int] | None = None) -> dict[int, Row]:
@@ -442,6 +447,13 @@ class Ledger:
             now, _ = await _reply(self._redis.time())
             names = await self._redis.zrangebyscore(f"{PREFIX}workers", now - WORKER_GONE_S, "+inf")
         return sum(str(name).startswith(f"{queue}@") for name in names)
+
+    async def workers(self) -> set[str]:
+        """The main processes of all Celery workers that were heard of within the last 15 s."""
+        async with _errors("list workers"):
+            now, _ = await _reply(self._redis.time())
+            names = await self._redis.zrangebyscore(f"{PREFIX}workers", now - WORKER_GONE_S, "+inf")
+        return {str(name).partition("@")[2] for name in names}
 
     async def bury(self, name: str, owners: Sequence[str]) -> None:
         """Free what drivers hold that are dead for certain; leases of others lapse in their time."""

@@ -2,12 +2,14 @@
 
     celery -A runpodkit.tasks worker --loglevel=info --concurrency=2
 
-`app` is the Celery application; importing this package connects to nothing.
+`app` is the Celery application, and the one that `AsyncResult(task_id)` means in a program without another; `checked`
+says beforehand what is wrong with a task's arguments.  Importing this package connects to nothing.
 """
 
 from __future__ import annotations
 
 from runpodkit.tasks import start_up  # a Celery worker's first deed
+from runpodkit.tasks.asked import checked
 from runpodkit.tasks.celery_app import app
 from runpodkit.tasks.generate import (
     generate_image_batch_task,
@@ -19,6 +21,7 @@ from runpodkit.tasks.upkeep import upkeep
 
 __all__ = [
     "app",
+    "checked",
     "generate_image_batch_task",
     "generate_image_runpod_task",
     "run_batches",

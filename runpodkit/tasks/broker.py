@@ -4,10 +4,14 @@ When the connection is lost, kombu (5.7) still asks it for its address, to put m
 acknowledge tasks that end meanwhile.  It is gone by then, and the AttributeError would end the worker.  Here the
 loss is told as what it is, which Celery knows how to bear: messages are delivered again, and upkeep
 dispatches runs that have no driver.
+
+Redis also hears who holds each message.  Kombu itself would give back the message of a worker that was killed after an
+hour (`visibility_timeout`); knowing whose it was, `lost` does so within the minute.
 """
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from celery.app.amqp import AMQP
@@ -15,8 +19,39 @@ from kombu.connection import Connection
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from runpodkit.runs.owners import this_process
+
+HOLDERS = "holders"
+"""Key of a hash in Redis: by delivery tag, the process that took the message."""
+
+
+class _QoS(kombu_redis.QoS):
+    """Messages taken and not yet acknowledged."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _all_open.add(self)
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        with self.pipe_or_acquire() as pipe:
+            pipe.hset(HOLDERS, delivery_tag, this_process()).execute()
+        super().append(message, delivery_tag)
+
+    def _remove_from_indices(self, delivery_tag: str, pipe: Any = None) -> Any:
+        return super()._remove_from_indices(delivery_tag, pipe).hdel(HOLDERS, delivery_tag)
+
+
+_all_open: weakref.WeakSet[_QoS] = weakref.WeakSet()
+
+
+def held_tags() -> set[str]:
+    """Delivery tags of what this process took over connections that still stand."""
+    return {tag for qos in list(_all_open) if not qos.channel.closed for tag in list(qos._delivered)}
+
 
 class _Channel(kombu_redis.Channel):
+    QoS = _QoS
+
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection.client is None:
             raise RedisConnectionError("the connection to the broker is closed")

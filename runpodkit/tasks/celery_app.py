@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 import click
-from celery import Celery
+from celery import Celery, _state
 from celery.bin.celery import celery as celery_command
 from kombu.entity import Queue
 
@@ -66,5 +66,14 @@ def _configured() -> dict[str, Any]:
     }
 
 
-app = Celery("runpodkit", amqp=SturdyAMQP, task_cls=HandingBackTask)
+def _is_alone() -> bool:
+    """Whether the program has no Celery application of its own: then ours is the one that needs no naming."""
+    other = _state._tls.current_app or _state.default_app
+    return other is None or other.main == "default"
+
+
+_alone = _is_alone()
+app = Celery("runpodkit", amqp=SturdyAMQP, task_cls=HandingBackTask, set_as_current=_alone)
 app.add_defaults(_configuration)
+if _alone:
+    app.set_default()  # in every thread, where "current" is the one that imports this alone

@@ -60,7 +60,7 @@ class HandingBackTask(Task):  # type: ignore[misc]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return self.run(*args, **kwargs)
+            return super().__call__(*args, **kwargs)
         except HandedBack as exc:
             task_log.info("task {} goes back to its queue: {}", self.request.id, exc)
             raise Reject(str(exc), requeue=True) from None

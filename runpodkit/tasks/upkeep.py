@@ -13,6 +13,7 @@ from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler
 from celery.signals import after_setup_logger, worker_ready
+from kombu.exceptions import OperationalError
 
 import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
@@ -21,6 +22,7 @@ from runpodkit.kit import Kit
 from runpodkit.logs import task_log
 from runpodkit.runs.dispatch import waiting_messages
 from runpodkit.tasks.celery_app import UPKEEP, UPKEEP_S, app
+from runpodkit.tasks.lost import LostMessages
 from runpodkit.tasks.process import current_kit
 from runpodkit.tasks.stopping import wait_for_stop
 
@@ -51,13 +53,16 @@ def _begin(**_: Any) -> None:
 
 def _look_after_runs() -> None:
     """In the main process: at start, then every 5 s; and say that this worker is there."""
+    lost = LostMessages(app)
     while True:
         try:
             kit = current_kit()
             _start_fallen_parts(kit)
             shared_loop().call(kit.dispatcher.worker_beats())
             _dispatch_stuck_runs(kit)
-        except RunpodkitError as exc:
+            if count := lost.give_back(shared_loop().call(kit.ledger.workers())):
+                task_log.warning("{} messages of Celery workers that are gone went back to their queue", count)
+        except (RunpodkitError, OperationalError) as exc:
             task_log.warning("upkeep: {}", exc)
         if wait_for_stop(UPKEEP_S):
             break
