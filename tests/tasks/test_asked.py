@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from runpodkit.tasks import generate_image_batch_task, generate_image_runpod_task
 from runpodkit.tasks.asked import checked, checked_prompts
 
 KEY = f"inputs/{'0a' * 32}.png"
@@ -128,17 +127,3 @@ def test_prompts_are_a_list(prompts: object) -> None:
 def test_a_batch_has_an_end() -> None:
     with pytest.raises(ValueError, match="1,001 prompts, a batch takes at most 1,000"):
         checked_prompts(["a"] * 1001)
-
-
-def test_an_argument_that_does_not_exist_is_told_where_it_was_written() -> None:
-    with pytest.raises(TypeError, match=r"generate_image_runpod_task: stepz is not an argument; did you mean steps\?"):
-        generate_image_runpod_task.delay(user_prompt="a pier", stepz=3)
-    with pytest.raises(TypeError, match="colour is not an argument; known: prompts, width"):
-        generate_image_batch_task.delay(prompts=["a pier"], colour="red")
-    with pytest.raises(TypeError, match="user_prompt"):
-        generate_image_runpod_task.delay(steps=3)
-
-
-def test_a_failure_that_passes_is_tried_again_three_times_a_minute_apart() -> None:
-    for task in (generate_image_runpod_task, generate_image_batch_task):
-        assert (task.max_retries, task.default_retry_delay, task.acks_late) == (3, 60, True)
