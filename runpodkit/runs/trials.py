@@ -314,13 +314,13 @@ class TrialWork:
             return await self._write(submitted, add={"submissions": 1})
         except FencedError:
             # The batch is somebody else's by now, and so is the trial: this job must not run beside theirs.
-            batch_log.warning("{}: job {} is an orphan and is cancelled", self._me, job.id)
+            batch_log.warning("job {} is an orphan and is cancelled", job.id)
             await self._cancel_job(job.id)
             raise
 
     async def _doubtful(self, row: Row, why: str) -> Row:
         """The answer to a POST was lost: send again, flagged, but not for ever."""
-        batch_log.warning("{}: submission without an answer ({})", self._me, why)
+        batch_log.warning("submission without an answer ({})", why)
         row = replace(row, doubtful=row.doubtful + 1)
         if row.doubtful > self._head.policy.max_doubtful or row.attempts >= self._head.policy.max_attempts:
             return await self._end(row, TrialState.FAILED, f"submission unconfirmed: {why}", add={"submissions": 1})
@@ -369,7 +369,7 @@ class TrialWork:
                 job = await tools.endpoint.status(job_id)
             except NotFoundError:
                 if not missing:
-                    batch_log.warning("{}: job {} is unknown to the endpoint", self._me, job_id)
+                    batch_log.warning("job {} is unknown to the endpoint", job_id)
                 missing.append(tools.clock())
                 if len(missing) >= LOST_LOOKS and missing[-1] - missing[0] >= LOST_S:
                     return await self._lost(row, age)
@@ -426,7 +426,7 @@ class TrialWork:
         try:
             await self._tools.endpoint.cancel(job_id)
         except RunpodkitError as exc:
-            batch_log.warning("{}: job {} could not be cancelled: {}", self._me, job_id, exc)
+            batch_log.warning("job {} could not be cancelled: {}", job_id, exc)
 
     # collect
 
@@ -544,7 +544,7 @@ class TrialWork:
         again = may_help and "tried again" not in row.flags and row.attempts < self._head.policy.max_attempts
         if not again:
             return await self._end(row, TrialState.FAILED, reason)
-        batch_log.info("{}: {}; one more attempt", self._me, reason)
+        batch_log.info("{}; one more attempt", reason)
         later = replace(
             row,
             state=TrialState.PLANNED,
