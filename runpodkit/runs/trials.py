@@ -38,7 +38,7 @@ from runpodkit.prompts import PRESETS, enhance
 from runpodkit.reprs import cut
 from runpodkit.runs.collecting import Haul, distinct, fetch_all, image_file, put_unread
 from runpodkit.runs.inputs import sendable
-from runpodkit.runs.ledger import Change, Claim, FencedError, Lease, Ledger
+from runpodkit.runs.ledger import PRUNING, Change, Claim, FencedError, Lease, Ledger
 from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import work_of
 from runpodkit.runs.rows import ImageFile, Row, RunHead, TrialState
@@ -169,7 +169,8 @@ class TrialWork:
 
     async def _reserve(self, row: Row) -> Row:
         if row.attempts == 0 and (found := await self._in_stock()):
-            return await self._write(found)
+            claim = await self._apply(found, "found")
+            return found if claim is None else await self._by_claim(claim)
         reserved = replace(
             row,
             state=TrialState.RESERVED,
@@ -182,7 +183,7 @@ class TrialWork:
             unread=None,
             excerpt=None,
         )
-        claim = await self._apply(reserved, "take" if self._head.reuse else "")
+        claim = await self._apply(reserved, "take" if self._head.reuse else "heed")
         return reserved if claim is None else await self._by_claim(claim)
 
     async def _in_stock(self) -> Row | None:
@@ -227,13 +228,15 @@ class TrialWork:
             if self._conductor.cancelled():
                 return await self._end(row, TrialState.CANCELLED, "the run was cancelled")
             claim = (await self._tools.ledger.claims([self.key])).get(self.key)
-            if claim is None or claim.owner == self._me:
+            pruned = claim is not None and claim.owner.startswith(PRUNING)
+            if claim is None or claim.owner == self._me or not (self._head.reuse or pruned):
                 return await self._write(Row(TrialState.PLANNED, key=self.key))
             if claim.row is not None:
                 return await self._by_claim(claim)
-            owner = await self._tools.ledger.row_of(claim.owner)
-            if owner is None or (owner.state.is_final and not owner.state.has_picture):
-                await self._tools.ledger.drop_claim(self.key, claim.owner)
+            if not pruned:
+                owner = await self._tools.ledger.row_of(claim.owner)
+                if owner is None or (owner.state.is_final and not owner.state.has_picture):
+                    await self._tools.ledger.drop_claim(self.key, claim.owner)
             await self._conductor.nap(0.5)
         return row
 
@@ -564,9 +567,16 @@ class TrialWork:
         return await self._write(ended, claim="drop", add=numbers)
 
     def _costs(self, row: Row) -> dict[str, float]:
-        """What the job at hand adds to the run's cost."""
+        """What the job at hand adds to the run's cost, and on a live endpoint to the day's."""
         cost = row.cost_usd or 0.0
-        return {"cost": cost} if self._head.simulated or not cost else {"cost": cost, "paid": cost}
+        if self._head.simulated:
+            return {"cost": cost}
+        if row.cost_usd is None:
+            return {"cost": cost} if row.execution_time_s is None else {"cost": cost, "unpriced": 1}
+        if not cost:
+            return {"cost": cost}
+        told = {} if "cost from worker" in row.flags else {"guessed": cost}
+        return {"cost": cost, "paid": cost, **told}
 
     async def _write(self, row: Row, claim: str = "", add: Mapping[str, float] | None = None) -> Row:
         await self._apply(row, claim if self._head.reuse else "", add)
