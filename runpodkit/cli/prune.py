@@ -32,6 +32,7 @@ def prune(older_than: str, keep_starred: bool, dry_run: bool, yes: bool, as_json
     kit = quiet_kit()
     planned = kit.prune(older_than, keep_starred=keep_starred, dry_run=True)
     if not as_json:
+        click.echo(f"in {kit.store!r}", err=True)
         click.echo(repr(planned))
     if not dry_run and planned.gone:
         if not yes:
@@ -43,5 +44,5 @@ def prune(older_than: str, keep_starred: bool, dry_run: bool, yes: bool, as_json
         if not as_json:
             click.echo(planned.line)
     if as_json:
-        told = {"runs": [asdict(one) for one in planned.gone], "kept": dict(planned.kept), "dry_run": planned.dry_run}
+        told = {"runs": [asdict(one) for one in planned.gone], "kept": dict(planned.kept), "dry_run": dry_run}
         click.echo(json.dumps(told | {"pictures": planned.pictures, "bytes": planned.bytes}, ensure_ascii=False))

@@ -36,7 +36,7 @@ def keep_shared(
     batches: dict[int, list[Any]] = {}
     for trial in plan.trials(name):
         file = file_of(trial.params.seed)
-        data = bytes(1000) + bytes([trial.params.seed])
+        data = bytes(1000) + bytes([trial.params.seed % 256])
         store.put(file, data)
         row = Row(
             state=TrialState.COLLECTED,
