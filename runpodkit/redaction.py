@@ -46,7 +46,7 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
             r"""( (?: signature | credential | token | secret | passwd | password | api[_-]?key | access[_-]?key | accesskeyid
                     | \b sig )
                   (?: [_-]? (?: key | id ) ){0,2}
-                  (?: [\\"']{0,4} \s{0,4} (?: = | %3D ) | [\\"']{1,4} \s{0,4} :
+                  (?: [\\"']{0,4} \s{0,4} (?: = | %3D ) | : (?: \s{0,4} | (?: \\{1,4}n ) ) (?= [0-9a-f]{64} ) | [\\"']{1,4} \s{0,4} :
                     | [\\"']{1,4} \s{0,4} , (?= \s{0,4} b? [\\"'] ) )
                   \s{0,4} b? [\\"']{0,4} )
                 (?! • ) [^\s"'\\&,;<>{}\[\]()]{6,}""",

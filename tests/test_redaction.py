@@ -102,6 +102,7 @@ def test_of_two_secrets_where_one_holds_the_other_both_go():
         ("AWS4-HMAC-SHA256 Credential=YCAJEabcdefghijklmnopqr12/2026/s3, Signature=0a1b2c3d4e5f", "0a1b2c3d4e5f"),
         ("https://host/x.png?AWSAccessKeyId=abcdefgh&Signature=abc%2Bdef%3D&Expires=1", "abc%2Bdef"),
         ("https://account.blob/x?sv=1&sig=AbC%2B123456", "AbC%2B123456"),
+        ("Signature:\n" + "0a1b2c3d" * 8, "0a1b2c3d"),
         ("redis://:hunter2@redis:6379/0 refuses", "hunter2"),
         ("Connected to redis://anna:p@ss@redis:6379/0", "p@ss"),
         ('"url": "https:\\/\\/anna:hunter22@host\\/x"', "hunter22"),

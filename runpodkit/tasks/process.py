@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
+import time
 from contextlib import AbstractContextManager
 from typing import Any
 
+import celery.apps.worker
 from celery.signals import (
     after_setup_logger,
     after_setup_task_logger,
@@ -27,7 +30,7 @@ import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
 from runpodkit.errors import RunpodkitError
 from runpodkit.kit import Kit
-from runpodkit.logs import LineFormatter, about, enable, task_log
+from runpodkit.logs import LineFormatter, about, enable, json_line, task_log
 from runpodkit.settings import Settings
 
 UPKEEP_S = 5.0
@@ -77,12 +80,20 @@ def _close_kit(**_: Any) -> None:
 def _from_the_first_line_on(instance: Any, **_: Any) -> None:
     """Warnings are lines as well; where every line is to be JSON, Celery's picture of itself is left out."""
     as_json = Settings.load().log_json
-    instance.quiet = instance.quiet or as_json
+    if as_json:
+        instance.quiet = True
+        celery.apps.worker.safe_say = _say_as_json
     warned = logging.StreamHandler()
     warned.setFormatter(LineFormatter(logging.Formatter("[%(asctime)s: %(levelname)s] %(message)s"), as_json=as_json))
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").addHandler(warned)
     logging.getLogger("py.warnings").propagate = False
+
+
+def _say_as_json(message: str, *_: Any) -> None:
+    """What Celery writes past all loggers, from its signal handlers: that it shuts down."""
+    line = json_line(time.time(), "INFO", "celery.apps.worker", {}, message.strip())
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{line}\n".encode())
 
 
 @after_setup_logger.connect
