@@ -54,6 +54,8 @@ class Uses:
 
     files: dict[str, int] = field(default_factory=dict)
     """Store keys of pictures and of outputs that could not be read, with their bytes; 0: not known."""
+    pixels: dict[str, str] = field(default_factory=dict)
+    """By picture, what tells its content: small versions of it lie under that name."""
     last_end: float = 0.0
     """When the last trial ended, in seconds since the epoch; 0: not known."""
 
@@ -100,6 +102,8 @@ def _add(uses: Uses, record: Mapping[str, object]) -> None:
             raise TypeError("an image of it has no key")
         if is_file(key):
             uses.files[key] = size
+            if isinstance(pixels := image.get("pixels"), str) and pixels.isalnum():
+                uses.pixels[key] = pixels
     unread = record.get("unread")
     if isinstance(unread, str) and is_file(unread):
         uses.files.setdefault(unread, 0)

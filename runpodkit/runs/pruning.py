@@ -34,6 +34,7 @@ from runpodkit.runs.holdings import (
     planned_keys,
     uses_of,
 )
+from runpodkit.runs.items import THUMBS
 from runpodkit.runs.joint import part_name
 from runpodkit.runs.ledger import PRUNING, Ledger
 from runpodkit.runs.pruned import Pruned, Removal
@@ -76,6 +77,8 @@ class _Note:
     """Name to when it was created: another run may have the name by now."""
     files: tuple[str, ...]
     inputs: tuple[str, ...]
+    pixels: frozenset[str]
+    """What tells the content of the pictures, under which their small versions lie."""
 
 
 @dataclass(slots=True)
@@ -89,7 +92,10 @@ class _Work:
     """Name of each run that goes, with its parts and itself."""
     files: dict[str, dict[str, int]] = field(default_factory=dict)
     """By run that goes: its files and their bytes."""
+    pixels: dict[str, str] = field(default_factory=dict)
+    """What tells the content of those that are pictures."""
     used: set[str] = field(default_factory=set)
+    used_pixels: set[str] = field(default_factory=set)
     planned: set[str] = field(default_factory=set)
     """Trial keys of runs that move."""
     used_inputs: set[str] | None = None
@@ -228,6 +234,7 @@ class Pruner:
             _see_wholes(known)
         work = _Work(owner, known, notes, victims)
         work.files = {name: uses[name].files for name in work.leaving}
+        work.pixels = {file: pixels for name in work.leaving for file, pixels in uses[name].pixels.items()}
         return work, stay
 
     async def _known(self, holding: Holding) -> _Known:
@@ -261,7 +268,8 @@ class Pruner:
                 told = json.loads(data)
                 runs = {str(name): float(at) for name, at in told["runs"].items()}
                 files = tuple(file for file in told["files"] if is_file(file))
-                found.append(_Note(key, runs, files, tuple(inputs_in({"": told["inputs"]}))))
+                pixels = frozenset(one for one in told["pixels"] if one.isalnum())
+                found.append(_Note(key, runs, files, tuple(inputs_in({"": told["inputs"]})), pixels))
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
                 raise StoreError(f"{key} is no note of a prune: {exc}; remove that file") from None
         return found
@@ -288,6 +296,7 @@ class Pruner:
                 told = "nothing was deleted, since the pictures it uses are not known; mend or remove that file"
                 raise StoreError(f"{exc}; {told}") from None
         work.used |= {file for one in uses.values() for file in one.files}
+        work.used_pixels |= {pixels for one in uses.values() for pixels in one.pixels.values()}
         await self._weigh_plans(work, stay)
 
     async def _weigh_plans(self, work: _Work, stay: Sequence[Holding]) -> None:
@@ -357,6 +366,7 @@ class Pruner:
             for name in [*work.leaving, *await self._left_over(work)]:
                 await asyncio.to_thread(self._delete_run, name)
             kept_bytes = await asyncio.to_thread(self._delete_inputs, inputs)
+            await asyncio.to_thread(self._delete_small, self._small(work))
             for start in range(0, len(files), CHUNK):
                 part = files[start : start + CHUNK]
                 keys = sorted({key_in(file) for file in part})
@@ -367,7 +377,7 @@ class Pruner:
                 await self._ledger.pardon({key_in(file) for file in part}, work.owner, gone=True)
         await self._put_back(kept_bytes)
         if left:  # Redis lost the claims: whether they are used by now, the next prune finds out
-            await asyncio.to_thread(self._put_note, note, {}, left, ())
+            await asyncio.to_thread(self._put_note, note, {}, left, (), ())
         for key in (*(() if left else (note,)), *(one.key for one in work.notes)):
             await asyncio.to_thread(self._store.delete, key)
         return told
@@ -383,10 +393,30 @@ class Pruner:
     async def _write_note(self, key: str, work: _Work, inputs: Iterable[str]) -> None:
         runs = {name: about.head.created_at for name in work.leaving if (about := work.known[name]).head}
         files = sorted(file for file in self._candidates(work) if not work.stays(file))
-        await asyncio.to_thread(self._put_note, key, runs, files, inputs)
+        await asyncio.to_thread(self._put_note, key, runs, files, inputs, self._small(work))
 
-    def _put_note(self, key: str, runs: Mapping[str, float], files: Sequence[str], inputs: Iterable[str]) -> None:
-        text = json.dumps({"runs": runs, "files": files, "inputs": sorted(inputs)}, ensure_ascii=False)
+    @staticmethod
+    def _small(work: _Work) -> set[str]:
+        """What tells the content of pictures that go, where no picture that stays has the same."""
+        stay = {pixels for file, pixels in work.pixels.items() if work.stays(file)} | work.used_pixels
+        return {*work.pixels.values(), *(pixels for note in work.notes for pixels in note.pixels)} - stay
+
+    def _delete_small(self, pixels: set[str]) -> None:
+        """Small versions, which are made again where they should be missed."""
+        if pixels:
+            keys = [key for key in self._store.keys(f"{THUMBS}/") if key.rpartition("/")[2].partition(".")[0] in pixels]
+            each(self._store.delete, keys, FILES_AT_ONCE, None, "deleted")
+
+    def _put_note(
+        self,
+        key: str,
+        runs: Mapping[str, float],
+        files: Sequence[str],
+        inputs: Iterable[str],
+        pixels: Iterable[str],
+    ) -> None:
+        told = {"runs": runs, "files": files, "inputs": sorted(inputs), "pixels": sorted(pixels)}
+        text = json.dumps(told, ensure_ascii=False)
         self._store.put(key, text.encode(), "application/json")
 
     async def _spare(self, work: _Work, names: Sequence[str]) -> None:

@@ -19,6 +19,11 @@ def file_of(seed: int) -> str:
     return f"images/{key[:2]}/{key}-0.png"
 
 
+def pixels_of(seed: int) -> str:
+    """What tells its content."""
+    return f"{seed:016x}"
+
+
 def keep_shared(
     store: Store,
     name: str,
@@ -42,7 +47,7 @@ def keep_shared(
             state=TrialState.COLLECTED,
             key=file.rpartition("/")[2].partition("-")[0],
             ended_at=ended,
-            images=(ImageFile(file, 64, 64, len(data)),),
+            images=(ImageFile(file, 64, 64, len(data), pixels_of(trial.params.seed)),),
         )
         batches.setdefault(trial.number // 50, []).append(record_of(head, trial, row, head.spelling))
     for batch, records in batches.items():

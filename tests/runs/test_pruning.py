@@ -30,7 +30,7 @@ from runpodkit.storage.local import LocalStore
 from runpodkit.sweeps.sweep import sweep
 from tests.runs.conftest import Bench, mock
 from tests.runs.kept import STARTED, keep_joint
-from tests.runs.shared import file_of, keep_shared, pictures_in
+from tests.runs.shared import file_of, keep_shared, pictures_in, pixels_of
 
 pytestmark = pytest.mark.anyio
 DAY = 86_400.0
@@ -239,6 +239,18 @@ async def test_input_images_go_with_the_last_run_that_names_them(store: LocalSto
     await pruner.prune(30 * DAY)
 
     assert list(store.keys("inputs/")) == [other]
+
+
+async def test_small_versions_go_with_the_last_picture_of_their_content(store: LocalStore, pruner: Pruner) -> None:
+    keep_shared(store, "old", [1, 2])
+    keep_shared(store, "young", [2], ended=STARTED + 39 * DAY)
+    small = [f"thumbs/{px}/{pixels_of(seed)[:2]}/{pixels_of(seed)}.jpg" for px in (256, 512) for seed in (1, 2, 3)]
+    for key in small:
+        store.put(key, b"small")
+
+    await pruner.prune(30 * DAY)
+
+    assert set(store.keys("thumbs/")) == {key for key in small if pixels_of(1) not in key}
 
 
 class Dying(LocalStore):
