@@ -257,8 +257,11 @@ class Pruner:
         """When runs that the ledger no longer knows ended, as far as their last file of records tells."""
         asked = [one for one in known.values() if one.head and one.ended is None and one.holding.record_keys]
         files = [one.holding.record_keys[-1] for one in asked]
-        for one, (_, data) in zip(asked, get_all(self._store, files, FILES_AT_ONCE), strict=True):
-            one.ended = last_end(data)
+        try:
+            for one, (_, data) in zip(asked, get_all(self._store, files, FILES_AT_ONCE), strict=True):
+                one.ended = last_end(data)
+        except StoreError as exc:
+            raise StoreError(f"{exc}; nothing was deleted") from None
 
     def _notes(self) -> list[_Note]:
         """Notes of prunes that were interrupted."""
