@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
@@ -55,6 +55,8 @@ from runpodkit.runs.opening import open_place
 from runpodkit.runs.picture import Picture
 from runpodkit.runs.plans import check_name, difference, extension, left_out, refuse
 from runpodkit.runs.policies import RunPolicy, shared_policy
+from runpodkit.runs.pruned import Pruned, seconds_of
+from runpodkit.runs.pruning import Pruner
 from runpodkit.runs.records import read_head, write_head
 from runpodkit.runs.rows import RunHead, RunState, TrialState
 from runpodkit.runs.run import Run, opened
@@ -485,6 +487,31 @@ class Kit:
         return pd.DataFrame(rows, columns=columns)
 
     runs, aruns = both_ways(_runs)
+
+    async def _prune(
+        self,
+        older_than: str = "30d",
+        *,
+        keep_starred: bool = False,
+        only: Sequence[str] | None = None,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Delete runs that ended long ago, with the pictures that no other run uses; there is no way back.
+
+        Args:
+            older_than: Since the last trial ended: a number and h, d or w, such as "12h", "30d", "2w".
+            keep_starred: Runs with a star (`run.star()`) stay.
+            only: Of these names alone.
+            dry_run: Only tell what would go.
+
+        Raises:
+            ValueError: `older_than` is no age.
+            StoreError: records cannot be read, so what they use is not known; nothing was deleted.
+        """
+        age_s = seconds_of(older_than)
+        return await Pruner(self.store, self.ledger).prune(age_s, keep_starred=keep_starred, only=only, dry_run=dry_run)
+
+    prune, aprune = both_ways(_prune)
 
     async def _standing(self, head: RunHead) -> RunStatus | None:
         """How a run of the ledger stands; a joint one as its parts do, where they can be found."""

@@ -20,7 +20,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, SecretSt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runpodkit.errors import ConfigError
-from runpodkit.logs import hide
+from runpodkit.logs import checked_level, hide
 
 RUNPOD_HOST = "api.runpod.ai"
 YANDEX_URL = "https://storage.yandexcloud.net"
@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     usd_per_day: float | None = Field(None, gt=0, alias="RUNPODKIT_USD_PER_DAY")
     confirm_usd: float = Field(5.0, ge=0, alias="RUNPODKIT_CONFIRM_USD")
     ai_mark: bool = Field(True, alias="RUNPODKIT_AI_MARK", description="Mark pictures as made by a trained model.")
+    log_level: str | None = Field(None, alias="RUNPODKIT_LOG_LEVEL", description="Least level of log lines.")
+    log_json: bool = Field(False, alias="RUNPODKIT_LOG_JSON", description="Log lines as JSON objects.")
     env_file: Path | None = Field(None, alias="RUNPODKIT_ENV_FILE", description="The `.env` that was read.")
     _key_came_with_url: bool = PrivateAttr(False)
 
@@ -112,6 +114,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, level: str | None) -> str | None:
+        return level and checked_level(level)
 
     @field_validator("dialect")
     @classmethod

@@ -5,6 +5,18 @@ a traceback means a bug of ours.  `--help` lists commands in the order of these 
 """
 
 from runpodkit.cli.shell import main  # isort: skip
-from runpodkit.cli import sweeps, runs, exports, grids, pictures, dialects, machine, worker  # isort: skip
+from runpodkit.cli import sweeps, runs, status, prune, exports, grids, pictures, dialects, machine, worker  # isort: skip
 
-__all__ = ["dialects", "exports", "grids", "machine", "main", "pictures", "runs", "sweeps", "worker"]
+__all__ = [
+    "dialects",
+    "exports",
+    "grids",
+    "machine",
+    "main",
+    "pictures",
+    "prune",
+    "runs",
+    "status",
+    "sweeps",
+    "worker",
+]

@@ -54,8 +54,10 @@ def main(verbose: bool) -> None:
     """
     if verbose:
         from runpodkit.logs import enable
+        from runpodkit.settings import Settings
 
-        enable("DEBUG")
+        settings = Settings.load()
+        enable(settings.log_level or "DEBUG", as_json=settings.log_json)
 
 
 def quiet_kit() -> Kit:

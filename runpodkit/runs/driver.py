@@ -19,7 +19,7 @@ from functools import lru_cache
 from runpodkit.endpoint.follow import Due, Forecast
 from runpodkit.endpoint.limits import AIR, per_10_s
 from runpodkit.errors import LedgerError, RunpodkitError, StoreError
-from runpodkit.logs import batch_log
+from runpodkit.logs import about, batch_log
 from runpodkit.runs.ledger import Beat, FencedError, Lease
 from runpodkit.runs.money import dollars
 from runpodkit.runs.records import record_of, write_batch, write_head
@@ -150,7 +150,7 @@ class Driver:
         now = self._loop_time()
         if self._trouble_since is None:
             self._trouble_since = now
-            batch_log.warning("run {}: {}; it is tried again", self._head.name, error)
+            batch_log.warning("{}; it is tried again", error)
         if now - self._trouble_since > self._patience_s or self._draining() or self._broken is not None:
             return False
         await self._tools.sleep(1.0)
@@ -167,7 +167,7 @@ class Driver:
             )
             if done:
                 self._held_since = self._loop_time()
-                batch_log.warning("run {} is held: {}", self._head.name, reason)
+                batch_log.warning("held: {}", reason)
             if self._heard:
                 self._heard = dataclasses.replace(
                     self._heard, state=RunState.HELD, hold="person" if person else "probe"
@@ -246,7 +246,7 @@ class Driver:
             await self._tools.ledger.beat(self._head, self._owner, [], in_flight=0, drains=True, wants=False, gone=True)
             await self._look_back()
         except (LedgerError, RunpodkitError) as exc:
-            batch_log.warning("run {}: leases lapse by themselves: {}", self._head.name, exc)
+            batch_log.warning("leases lapse by themselves: {}", exc)
 
     async def _look_back(self) -> None:
         """A run that was resumed while its last driver left: whoever was sent found no batch free."""
@@ -307,7 +307,7 @@ class Driver:
         for number in self._heard.lost:
             lost = self._batches.pop(number, None)
             if lost:
-                batch_log.warning("run {}: batch {} went to another driver", self._head.name, number)
+                batch_log.warning("batch {} went to another driver", number)
 
     async def _tell_times(self) -> None:
         times, self._times = self._times, []
@@ -318,7 +318,7 @@ class Driver:
         try:
             health = await self._tools.endpoint.health()
         except RunpodkitError as exc:
-            batch_log.debug("run {}: no health: {}", self._head.name, exc)
+            batch_log.debug("no health: {}", exc)
             return
         self._workers = health.workers
         self._window.saw_workers(health.workers)
@@ -328,7 +328,7 @@ class Driver:
             try:
                 await self._tools.ledger.say_waits_for(self._head.name, why)
             except LedgerError as exc:
-                batch_log.debug("run {}: {}", self._head.name, exc)
+                batch_log.debug("why its jobs wait is not noted: {}", exc)
                 return
             self._waits_for = why
 
@@ -341,10 +341,10 @@ class Driver:
             await asyncio.to_thread(self._tools.store.delete, f"runs/{self._head.name}/probe")
             back = await self._tools.ledger.set_state(self._head.name, RunState.RUNNING, only_from=[RunState.HELD])
             if back:
-                batch_log.info("run {} goes on", self._head.name)
+                batch_log.info("it goes on")
                 await self._beat()
         except RunpodkitError as exc:
-            batch_log.debug("run {}: still held: {}", self._head.name, exc)
+            batch_log.debug("still held: {}", exc)
 
     # what goes out
 
@@ -435,6 +435,10 @@ class Driver:
                 task.add_done_callback(self._tasks.discard)
 
     async def _work(self, batch: _Batch, number: int) -> None:
+        with about(trial=number):
+            await self._worked(batch, number)
+
+    async def _worked(self, batch: _Batch, number: int) -> None:
         try:
             row = await batch.works[number].work(batch.rows[number])
         except FencedError:
@@ -445,7 +449,7 @@ class Driver:
             self._broken = exc
             return
         except RunpodkitError as exc:
-            batch_log.warning("run {}: trial {} is taken up again: {}", self._head.name, number, exc)
+            batch_log.warning("taken up again: {}", exc)
             try:
                 row = (await self._tools.ledger.rows(self._head.name, [number]))[number]
             except LedgerError as worse:
@@ -544,12 +548,12 @@ class Driver:
             self._batches.pop(number, None)
             if over:
                 self._ended = RunState.CANCELLED if self.cancelled() else RunState.DONE
-                batch_log.info("run {} is {}", self._head.name, self._ended)
+                batch_log.info("{}", self._ended)
         if self._ended:
             try:
                 await asyncio.to_thread(write_head, self._tools.store, self._head, self._ended)
             except StoreError as exc:
-                batch_log.warning("run {}: its end is not in the store yet: {}", self._head.name, exc)
+                batch_log.warning("its end is not in the store yet: {}", exc)
                 return
             self._ended = None
 

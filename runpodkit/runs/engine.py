@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from runpodkit.errors import LedgerError
-from runpodkit.logs import batch_log
+from runpodkit.logs import about, batch_log
 from runpodkit.runs.driver import SLICE_S, Driver
 from runpodkit.runs.rows import RunHead, RunState
 from runpodkit.runs.trials import Tools
@@ -63,13 +63,16 @@ class Engine:
         if head.store != self._store_name:
             await self._hold(head, "the Celery worker keeps pictures in another store than the run", person=True)
             return
-        driver = Driver(self.tools, head, owner, slice_s, hold_patience_s, draining, successor)
+        with about(run=name):
+            await self._drive(Driver(self.tools, head, owner, slice_s, hold_patience_s, draining, successor), head)
+
+    async def _drive(self, driver: Driver, head: RunHead) -> None:
         try:
             await driver.drive()
         except (LedgerError, asyncio.CancelledError):
             raise
         except Exception as exc:
-            batch_log.exception("run {} cannot be driven", name)
+            batch_log.exception("it cannot be driven")
             await self._hold(head, f"internal error, please report it: {type(exc).__name__}: {exc}", person=True)
             raise
 

@@ -29,6 +29,9 @@ WORKER_GONE_S = 15
 GROUP_S = 0.01
 GROUP_MAX = 100
 RETRIED_AT_ONCE = 1000
+KEYS_AT_ONCE = 500
+PRUNING = "prune/"
+"""How the owner of a claim begins whose picture is being deleted."""
 USUAL_TIMES = 50
 DREW_LATELY_S = 3600
 ANSWER_S = 10.0
@@ -52,7 +55,10 @@ class Change:
     trial: int
     row: Row
     claim: str = ""
-    """`take` the key for this trial, `keep` it as collected, `drop` it, or leave it alone."""
+    """`take` the key for this trial, `keep` it as collected, `drop` it, or leave it alone.
+
+    Two only look: `heed` stops where a prune deletes the picture, `found` where anybody has the key.
+    """
     add: Mapping[str, float] | None = None
 
 
@@ -184,6 +190,12 @@ class Ledger:
             await self._redis.zrem(f"{PREFIX}runs", name)
             await self._redis.zrem(f"{PREFIX}active", name)
 
+    async def forget_over(self, name: str, *, whatever_state: bool = False) -> bool:
+        """Drop everything known of a run unless it moves; whether it is gone.  Its files in the store stay."""
+        keys = [self._run(name), f"{PREFIX}runs", f"{PREFIX}active"]
+        async with _errors(f"forget run {name}"):
+            return bool(await self._script["FORGET_OVER"](keys=keys, args=[name, int(whatever_state)]))
+
     async def set_state(
         self, name: str, state: RunState, reason: str = "", *, hold: str = "", only_from: Iterable[RunState]
     ) -> bool:
@@ -254,7 +266,7 @@ class Ledger:
         """Commit one change together with whatever else this process changes just now.
 
         Returns:
-            None when it is written; the claim that stands in the way of a `take`.
+            None when it is written; the claim that stands in the way of a `take`, `heed` or `found`.
 
         Raises:
             FencedError: the lease went to another driver; the change was not made.
@@ -374,6 +386,44 @@ class Ledger:
         if claim and claim.owner == owner and claim.row is None:
             async with _errors("drop a claim"):
                 await self._redis.delete(f"{PREFIX}claim:{self._store}:{key}")
+
+    # pictures that are to go
+
+    async def condemn(self, keys: Sequence[str], owner: str, seconds: int) -> set[str]:
+        """Take the claims of pictures that are to be deleted: trials that want one wait, and then draw it anew.
+
+        Returns:
+            Keys that could not be taken, since somebody draws them just now.
+        """
+        return await self._by_key("CONDEMN", keys, owner, seconds)
+
+    async def renew_condemned(self, keys: Sequence[str], owner: str, seconds: int) -> set[str]:
+        """Keep those claims for longer; gives the keys whose claim was lost meanwhile."""
+        return await self._by_key("RENEW_CONDEMNED", keys, owner, seconds)
+
+    async def pardon(self, keys: Iterable[str], owner: str, *, gone: bool) -> None:
+        """Give those claims back: as they were, or to nobody where the pictures are gone."""
+        pairs = [[key, int(gone)] for key in keys]
+        for start in range(0, len(pairs), KEYS_AT_ONCE):
+            async with _errors("give claims back"):
+                part = json.dumps(pairs[start : start + KEYS_AT_ONCE])
+                await self._script["PARDON"](keys=[PREFIX], args=[self._store, owner, part])
+
+    async def _by_key(self, script: str, keys: Sequence[str], owner: str, seconds: int) -> set[str]:
+        told: set[str] = set()
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            async with _errors("take claims"):
+                part = json.dumps(keys[start : start + KEYS_AT_ONCE])
+                told |= set(
+                    json.loads(await self._script[script](keys=[PREFIX], args=[self._store, owner, seconds, part]))
+                )
+        return told
+
+    async def hold_lock(self, what: str, token: str, seconds: int) -> bool:
+        """Take, keep or (with 0 seconds) give back a lock over everything of this store; whether it is the token's."""
+        key = f"{PREFIX}lock:{what}:{self._store}"
+        async with _errors(f"lock {what}"):
+            return bool(await self._script["HOLD"](keys=[key], args=[token, seconds]))
 
     # leases
 

@@ -20,9 +20,12 @@ from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
 from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.oddities import axes_without_effect, is_blank, is_equal, remarks
 from runpodkit.runs.policies import changed_policy, shared_policy
+from runpodkit.runs.pruned import Pruned
+from runpodkit.runs.pruning import Pruner
 from runpodkit.runs.records import Record, Share, read_head, read_records, record_of, write_head
 from runpodkit.runs.results import Results
 from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
+from runpodkit.runs.stars import has_star, set_star
 from runpodkit.runs.watch import Progress, in_notebook
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Trial
@@ -390,6 +393,46 @@ class Run(Results):
         return self
 
     retry, aretry = both_ways(_retry)
+
+    # keeping and deleting
+
+    async def _star(self) -> Run:
+        """Mark the run as one to keep: `kit.prune(…, keep_starred=True)` leaves it."""
+        await asyncio.to_thread(set_star, self._store, self.name, True)
+        return self
+
+    star, astar = both_ways(_star)
+
+    async def _unstar(self) -> Run:
+        """Take the star away."""
+        await asyncio.to_thread(set_star, self._store, self.name, False)
+        return self
+
+    unstar, aunstar = both_ways(_unstar)
+
+    @property
+    def starred(self) -> bool:
+        return has_star(self._store, self.name)
+
+    async def _delete(self, *, dry_run: bool = False) -> Pruned:
+        """Drop its records, and its pictures that no other run uses; there is no way back.
+
+        Args:
+            dry_run: Only tell what would go.
+
+        Returns:
+            What went: runs, pictures and bytes, and how many pictures stay since other runs use them.
+
+        Raises:
+            ValueError: the run still moves.
+            StoreError: records of another run cannot be read, so what it uses is not known; nothing was deleted.
+            ConfigError: it was opened from a place of its own and can only be read, or another prune is at work.
+        """
+        if self._store.describe == "zip":
+            raise StoreError(f"run {self.name} lies in a frozen file, which is never changed: delete that file itself")
+        return await Pruner(self._store, self._changeable()).delete(self.name, dry_run=dry_run)
+
+    delete, adelete = both_ways(_delete)
 
     async def _send_on(self) -> None:
         if self._revive:

@@ -46,6 +46,10 @@ for i, c in ipairs(cjson.decode(ARGV[1])) do
     elseif not owner then
       redis.call('SET', claim, cjson.encode({owner = c.owner}))
     end
+  elseif c.claim == 'heed' or c.claim == 'found' then  -- takes no claim, but stops at one: that of a prune, or any
+    local owner = redis.call('GET', prefix .. 'claim:' .. c.key)
+    local whose = owner and cjson.decode(owner).owner
+    if whose and whose ~= c.owner and (c.claim == 'found' or string.sub(whose, 1, 6) == 'prune/') then answer = owner end
   end
   if answer == 'ok' then
     local old = redis.call('HGET', run .. ':rows', c.trial)
@@ -57,8 +61,8 @@ for i, c in ipairs(cjson.decode(ARGV[1])) do
     end
     redis.call('HSET', run .. ':rows', c.trial, c.row)
     for name, by in pairs(c.add or {}) do
-      if name == 'paid' then  -- by all runs together, on this day
-        local day = prefix .. 'paid:' .. math.floor(now / 86400)
+      if name == 'paid' or name == 'guessed' or name == 'unpriced' then  -- by all runs together, on this day
+        local day = prefix .. name .. ':' .. math.floor(now / 86400)
         redis.call('INCRBYFLOAT', day, by)
         redis.call('EXPIRE', day, 172800)
       else
@@ -232,6 +236,68 @@ end
 return again
 """
 )
+
+FORGET_OVER = """
+-- KEYS: run, runs, active   ARGV: name, whatever its state (1/0); gives 1 unless it still moves
+local about = redis.call('HMGET', KEYS[1], 'state', 'ended')
+local over = (about[1] == 'DONE' or about[1] == 'CANCELLED') and about[2]
+if about[1] and not over and ARGV[2] ~= '1' then return 0 end
+for _, part in ipairs({'', ':rows', ':batches', ':events', ':drivers'}) do redis.call('DEL', KEYS[1] .. part) end
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+return 1
+"""
+
+CONDEMN = """
+-- KEYS: prefix   ARGV: store, owner, seconds, JSON list of trial keys; gives a JSON list of those that are being drawn
+-- While a picture's claim is ours nobody reuses it or draws it anew; what the claim said before is laid aside.
+local busy = {}
+for _, key in ipairs(cjson.decode(ARGV[4])) do
+  local claim = KEYS[1] .. 'claim:' .. ARGV[1] .. ':' .. key
+  local text = redis.call('GET', claim)
+  local known = text and cjson.decode(text)
+  if known and known.owner ~= ARGV[2] and not known.row then busy[#busy + 1] = key
+  else
+    if known and known.owner ~= ARGV[2] then
+      local left = redis.call('PTTL', claim)
+      redis.call('SET', KEYS[1] .. 'aside:' .. ARGV[1] .. ':' .. key, text, 'PX', left > 0 and left or 604800000)
+    end
+    redis.call('SET', claim, cjson.encode({owner = ARGV[2]}), 'EX', ARGV[3])
+  end
+end
+return #busy > 0 and cjson.encode(busy) or '[]'
+"""
+
+RENEW_CONDEMNED = """
+-- KEYS: prefix   ARGV: store, owner, seconds, JSON list of trial keys; gives a JSON list of those that are ours no more
+local lost = {}
+for _, key in ipairs(cjson.decode(ARGV[4])) do
+  local claim = KEYS[1] .. 'claim:' .. ARGV[1] .. ':' .. key
+  local text = redis.call('GET', claim)
+  if text and cjson.decode(text).owner == ARGV[2] then redis.call('EXPIRE', claim, ARGV[3]) else lost[#lost + 1] = key end
+end
+return #lost > 0 and cjson.encode(lost) or '[]'
+"""
+
+PARDON = """
+-- KEYS: prefix   ARGV: store, owner, JSON list of {trial key, whether its pictures are gone (1/0)}
+for _, pair in ipairs(cjson.decode(ARGV[3])) do
+  local claim = KEYS[1] .. 'claim:' .. ARGV[1] .. ':' .. pair[1]
+  local aside = KEYS[1] .. 'aside:' .. ARGV[1] .. ':' .. pair[1]
+  local text = redis.call('GET', claim)
+  if text and cjson.decode(text).owner == ARGV[2] then redis.call('DEL', claim) end
+  if pair[2] == 1 then redis.call('DEL', aside)
+  elseif redis.call('EXISTS', claim) == 0 and redis.call('EXISTS', aside) == 1 then redis.call('RENAME', aside, claim) end
+end
+"""
+
+HOLD = """
+-- KEYS: lock   ARGV: token, seconds; gives 1 if the lock is the token's now; 0 seconds: give it back
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
+return 1
+"""
 
 ALLOT = (
     _NOW

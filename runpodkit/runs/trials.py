@@ -38,7 +38,7 @@ from runpodkit.prompts import PRESETS, enhance
 from runpodkit.reprs import cut
 from runpodkit.runs.collecting import Haul, distinct, fetch_all, image_file, put_unread
 from runpodkit.runs.inputs import sendable
-from runpodkit.runs.ledger import Change, Claim, FencedError, Lease, Ledger
+from runpodkit.runs.ledger import PRUNING, Change, Claim, FencedError, Lease, Ledger
 from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import work_of
 from runpodkit.runs.rows import ImageFile, Row, RunHead, TrialState
@@ -169,7 +169,8 @@ class TrialWork:
 
     async def _reserve(self, row: Row) -> Row:
         if row.attempts == 0 and (found := await self._in_stock()):
-            return await self._write(found)
+            claim = await self._apply(found, "found")
+            return found if claim is None else await self._by_claim(claim)
         reserved = replace(
             row,
             state=TrialState.RESERVED,
@@ -182,7 +183,7 @@ class TrialWork:
             unread=None,
             excerpt=None,
         )
-        claim = await self._apply(reserved, "take" if self._head.reuse else "")
+        claim = await self._apply(reserved, "take" if self._head.reuse else "heed")
         return reserved if claim is None else await self._by_claim(claim)
 
     async def _in_stock(self) -> Row | None:
@@ -227,13 +228,15 @@ class TrialWork:
             if self._conductor.cancelled():
                 return await self._end(row, TrialState.CANCELLED, "the run was cancelled")
             claim = (await self._tools.ledger.claims([self.key])).get(self.key)
-            if claim is None or claim.owner == self._me:
+            pruned = claim is not None and claim.owner.startswith(PRUNING)
+            if claim is None or claim.owner == self._me or not (self._head.reuse or pruned):
                 return await self._write(Row(TrialState.PLANNED, key=self.key))
             if claim.row is not None:
                 return await self._by_claim(claim)
-            owner = await self._tools.ledger.row_of(claim.owner)
-            if owner is None or (owner.state.is_final and not owner.state.has_picture):
-                await self._tools.ledger.drop_claim(self.key, claim.owner)
+            if not pruned:
+                owner = await self._tools.ledger.row_of(claim.owner)
+                if owner is None or (owner.state.is_final and not owner.state.has_picture):
+                    await self._tools.ledger.drop_claim(self.key, claim.owner)
             await self._conductor.nap(0.5)
         return row
 
@@ -318,13 +321,13 @@ class TrialWork:
             return await self._write(submitted, add={"submissions": 1})
         except FencedError:
             # The batch is somebody else's by now, and so is the trial: this job must not run beside theirs.
-            batch_log.warning("{}: job {} is an orphan and is cancelled", self._me, job.id)
+            batch_log.warning("job {} is an orphan and is cancelled", job.id)
             await self._cancel_job(job.id)
             raise
 
     async def _doubtful(self, row: Row, why: str) -> Row:
         """The answer to a POST was lost: send again, flagged, but not for ever."""
-        batch_log.warning("{}: submission without an answer ({})", self._me, why)
+        batch_log.warning("submission without an answer ({})", why)
         row = replace(row, doubtful=row.doubtful + 1)
         if row.doubtful > self._head.policy.max_doubtful or row.attempts >= self._head.policy.max_attempts:
             return await self._end(row, TrialState.FAILED, f"submission unconfirmed: {why}", add={"submissions": 1})
@@ -373,7 +376,7 @@ class TrialWork:
                 job = await tools.endpoint.status(job_id)
             except NotFoundError:
                 if not missing:
-                    batch_log.warning("{}: job {} is unknown to the endpoint", self._me, job_id)
+                    batch_log.warning("job {} is unknown to the endpoint", job_id)
                 missing.append(tools.clock())
                 if len(missing) >= LOST_LOOKS and missing[-1] - missing[0] >= LOST_S:
                     return await self._lost(row, age)
@@ -430,7 +433,7 @@ class TrialWork:
         try:
             await self._tools.endpoint.cancel(job_id)
         except RunpodkitError as exc:
-            batch_log.warning("{}: job {} could not be cancelled: {}", self._me, job_id, exc)
+            batch_log.warning("job {} could not be cancelled: {}", job_id, exc)
 
     # collect
 
@@ -548,7 +551,7 @@ class TrialWork:
         again = may_help and "tried again" not in row.flags and row.attempts < self._head.policy.max_attempts
         if not again:
             return await self._end(row, TrialState.FAILED, reason)
-        batch_log.info("{}: {}; one more attempt", self._me, reason)
+        batch_log.info("{}; one more attempt", reason)
         later = replace(
             row,
             state=TrialState.PLANNED,
@@ -568,9 +571,16 @@ class TrialWork:
         return await self._write(ended, claim="drop", add=numbers)
 
     def _costs(self, row: Row) -> dict[str, float]:
-        """What the job at hand adds to the run's cost."""
+        """What the job at hand adds to the run's cost, and on a live endpoint to the day's."""
         cost = row.cost_usd or 0.0
-        return {"cost": cost} if self._head.simulated or not cost else {"cost": cost, "paid": cost}
+        if self._head.simulated:
+            return {"cost": cost}
+        if row.cost_usd is None:
+            return {"cost": cost} if row.execution_time_s is None else {"cost": cost, "unpriced": 1}
+        if not cost:
+            return {"cost": cost}
+        told = {} if "cost from worker" in row.flags else {"guessed": cost}
+        return {"cost": cost, "paid": cost, **told}
 
     async def _write(self, row: Row, claim: str = "", add: Mapping[str, float] | None = None) -> Row:
         await self._apply(row, claim if self._head.reuse else "", add)

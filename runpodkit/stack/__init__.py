@@ -41,6 +41,7 @@ __all__ = [
     "queues",
     "redis_url",
     "revive",
+    "running_redis_url",
     "simulator_address",
     "status",
     "up",
@@ -70,6 +71,14 @@ def redis_url(settings: Settings) -> str:
         StackError: the embedded server cannot be started; the message says three ways to get one.
     """
     return _foreign_url(settings) or ensure_redis(settings)
+
+
+def running_redis_url(settings: Settings) -> str | None:
+    """REDIS_URL, unasked, or the embedded server's URL while it runs, in redis-py's spelling.  Starts nothing."""
+    if foreign := _foreign_url(settings):
+        return foreign
+    record = read(settings.home).redis
+    return redis_server.url(record.socket) if record and redis_server.is_up(settings.home, record) else None
 
 
 def ensure_redis(settings: Settings) -> str:

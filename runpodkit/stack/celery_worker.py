@@ -123,6 +123,8 @@ def environment(order: Order, environ: Mapping[str, str]) -> dict[str, str]:
         "RUNPODKIT_USD_PER_DAY": str(settings.usd_per_day) if settings.usd_per_day else None,
         "RUNPODKIT_CONFIRM_USD": str(settings.confirm_usd),
         "RUNPODKIT_AI_MARK": str(int(settings.ai_mark)),
+        "RUNPODKIT_LOG_LEVEL": settings.log_level,
+        "RUNPODKIT_LOG_JSON": str(int(settings.log_json)),
         "RUNPODKIT_ENV_FILE": str(settings.env_file) if settings.env_file else None,
         BROKER_VARIABLE: order.broker,
         QUEUES_VARIABLE: f"{order.queues.high_priority},{order.queues.sweeps}",

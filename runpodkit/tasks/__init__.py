@@ -8,7 +8,7 @@ says beforehand what is wrong with a task's arguments.  Importing this package c
 
 from __future__ import annotations
 
-from runpodkit.tasks import start_up  # a Celery worker's first deed
+from runpodkit.tasks import start_up, worker_logs  # what a Celery worker does before its first task
 from runpodkit.tasks.asked import checked
 from runpodkit.tasks.celery_app import app
 from runpodkit.tasks.generate import (
@@ -28,4 +28,5 @@ __all__ = [
     "start_up",
     "test_runpod_connection_task",
     "upkeep",
+    "worker_logs",
 ]

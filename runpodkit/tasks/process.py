@@ -6,18 +6,14 @@ end with it.  When the worker stops, the kit hears of it from `stopping`.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 from typing import Any
 
-from celery.signals import after_setup_logger, worker_process_shutdown
-from loguru import logger
+from celery.signals import worker_process_shutdown
 
 import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
 from runpodkit.kit import Kit
-from runpodkit.logs import enable
 from runpodkit.settings import Settings
 from runpodkit.tasks.stopping import is_stopping
 
@@ -59,13 +55,3 @@ def _close_kit(**_: Any) -> None:
         _kit.close()
         _kit = None
     shared_loop().close()
-
-
-@after_setup_logger.connect
-def _set_up_logs(**_: Any) -> None:
-    """Our lines, in every child too; but a line per status call would cost as much as the call."""
-    with contextlib.suppress(ValueError):
-        logger.remove(0)  # loguru's own, which would say every line a second time
-    enable()
-    for name in ("httpx", "aiohttp"):
-        logging.getLogger(name).setLevel(logging.WARNING)

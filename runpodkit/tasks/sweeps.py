@@ -23,7 +23,7 @@ def run_batches(run_id: str) -> None:
     kit = current_kit()
     stack.mark_used(kit.settings)
 
-    batch_log.info("driving run {}", run_id)
+    batch_log.bind(run=run_id).info("driving it from here")
 
     async def successor() -> None:
         await kit.dispatcher.dispatch(run_id)

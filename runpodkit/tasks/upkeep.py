@@ -19,7 +19,7 @@ import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
 from runpodkit.errors import RunpodkitError
 from runpodkit.kit import Kit
-from runpodkit.logs import task_log
+from runpodkit.logs import about, task_log
 from runpodkit.runs.dispatch import waiting_messages
 from runpodkit.tasks.celery_app import UPKEEP, UPKEEP_S, app
 from runpodkit.tasks.lost import LostMessages
@@ -79,7 +79,8 @@ def _start_fallen_parts(kit: Kit) -> None:
 
 def _dispatch_stuck_runs(kit: Kit) -> None:
     for name in shared_loop().call(kit.dispatcher.revive()):
-        task_log.info("run {} had no driver and was dispatched again", name)
+        with about(run=name):
+            task_log.info("it had no driver and was dispatched again")
 
 
 @after_setup_logger.connect

@@ -95,7 +95,7 @@ def test_workers_on_two_machines_share_a_run(site: Site, celery_worker: Callable
     taken = [line for line in site.requests() if line["operation"] == "run"]
     assert len(taken) == len({json.dumps(line["input"]) for line in taken}) == 200
     for worker in workers:
-        assert "driving run wide" in worker.log.read_text()
+        assert "wide: driving it" in worker.log.read_text()
     assert len(list(site.kit.store.keys("images/"))) == 200
     assert not (site.folder / "one" / "home" / "store").exists()
     assert site.kit.open_run("wide").table()["trial"].is_unique
