@@ -39,7 +39,7 @@ class PrivateRequest(Request):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._argsrepr, self._kwargsrepr = shown(tuple(self._args)), shown(self._kwargs)
+        self._argsrepr, self._kwargsrepr = shown(self._args), shown(self._kwargs)
         self._request_dict |= {"argsrepr": self._argsrepr, "kwargsrepr": self._kwargsrepr}
 
     def info(self, safe: bool = False) -> Any:
@@ -64,12 +64,11 @@ class CallTask(HandingBackTask):
         """
         if unknown := sorted({*(kwargs or {})} - {*self._arguments}):
             raise TypeError(f"{self.__name__}: {unknown_arguments(unknown, self._arguments)}")
-        options |= {"argsrepr": shown(tuple(args or ())), "kwargsrepr": shown(dict(kwargs or {}))}
+        options |= {"argsrepr": shown([*(args or ())]), "kwargsrepr": shown({**(kwargs or {})})}
         return super().apply_async(args, kwargs, **options)
 
-    @property
     def call_id(self) -> str:
-        """Under which the ledger knows this call, however often it is started; a plain call is one of its own."""
+        """Under which the ledger knows this call, however often it is started; a plain call gets a new one each time."""
         given = str(self.request.id or secrets.token_hex(16))
         plain = given if _PLAIN_ID.fullmatch(given) else hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()
         return f"task-{plain}"
@@ -91,11 +90,12 @@ class CallTask(HandingBackTask):
         """
         tries = self.request.retries
         while True:
+            last = self.max_retries is not None and tries >= self.max_retries
             try:
-                return work(tries >= self.max_retries)
+                return work(last)
             except Exception as exc:
                 told = as_told(exc)
-                if tries >= self.max_retries or not passes(exc):
+                if last or not passes(exc):
                     raise told from None
             task_log.warning("{}; tried again in {} s", told, self.default_retry_delay)
             self._try_later(told)

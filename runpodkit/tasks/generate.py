@@ -55,15 +55,15 @@ def generate_image_runpod_task(
         ValueError: a value is out of bounds, or the endpoint cannot honour it; nothing was sent.
         RunpodkitError: no picture could be had; the class and the message say why.
     """
-    params = checked(self.given())
+    params, call_id = checked(self.given()), self.call_id()
 
     def once(last: bool) -> Picture:
         kit = current_kit()
         try:
-            return kit.draw(kit.ready(params), self.call_id, starts=_starts(self))
+            return kit.draw(kit.ready(params), call_id, starts=_starts(self))
         except RunpodkitError as exc:
             if last or not passes(exc):
-                shared_loop().call(_drop(kit, self.call_id))
+                shared_loop().call(_drop(kit, call_id))
             raise
 
     picture = self.insist(once)
@@ -104,12 +104,13 @@ def generate_image_batch_task(
     common = checked({"user_prompt": "-", **fields})
     if not asked:
         return _summary([])
+    call_id = self.call_id()
 
     def once(last: bool) -> list[dict[str, Any]]:
         kit = current_kit()
         ready = kit.ready(common).model_dump(exclude_unset=True)
         fields = [{**ready, "user_prompt": prompt} for prompt in asked]
-        return shared_loop().call(_draw_all(kit, self.call_id, fields, starts=_starts(self), last=last))
+        return shared_loop().call(_draw_all(kit, call_id, fields, starts=_starts(self), last=last))
 
     return _summary(self.insist(once))
 

@@ -23,7 +23,10 @@ _SIGNS = re.compile(
 
 def shown(value: Any) -> str:
     """A JSON value as a line for people: no secret, no picture, no endless list."""
-    return repr(_cut(Censor().clean(value)))
+    try:
+        return repr(_cut(Censor().clean(value)))
+    except RecursionError:
+        return "(nested too deep to be shown)"
 
 
 def plain_text(text: str) -> str:

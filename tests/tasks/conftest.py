@@ -95,8 +95,16 @@ class System:
     def logs(self) -> str:
         return "".join(file.read_text() for file in self.folder.glob("worker-*.log"))
 
-    def send(self, name: str, **arguments: Any) -> AsyncResult:
-        return self.caller.send_task(f"runpodkit.{name}", kwargs=arguments, queue="high_priority")
+    def send(self, name: str, countdown: float | None = None, **arguments: Any) -> AsyncResult:
+        options = {"kwargs": arguments, "queue": "high_priority", "countdown": countdown}
+        return self.caller.send_task(f"runpodkit.{name}", **options)
+
+    def restart_redis(self) -> None:
+        """Kill it as a crash would, and start it again."""
+        pid = next(part.pid for part in stack.status(self._redis) if part.name == stack.REDIS)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        assert stack.ensure_redis(self._redis) == self.redis_url
 
     def row(self, call: str) -> Row:
         """The ledger's row of a call."""

@@ -68,6 +68,7 @@ def test_a_task_that_kills_its_workers_is_given_up_and_its_job_cancelled(system:
     assert system.jobs("a deadly one") == [job]
 
 
+@pytest.mark.slow
 def test_a_task_whose_whole_worker_is_killed_goes_to_the_next_one(system: System) -> None:
     sent = system.send("generate_image", user_prompt="a killed worker", extra=mock(5000), **SMALL)
     job = system.submitted(sent.id)
@@ -83,6 +84,7 @@ def test_a_task_whose_whole_worker_is_killed_goes_to_the_next_one(system: System
     assert "went back to their queue" in system.log().read_text()
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_comes_back_gives_the_picture_after_a_retry(system: System) -> None:
     system.service.kill()
     one = system.send("generate_image", user_prompt="a late one", **SMALL)
@@ -97,7 +99,19 @@ def test_an_endpoint_that_comes_back_gives_the_picture_after_a_retry(system: Sys
     assert len(system.jobs("a late")) == 3
 
 
-def test_a_key_that_is_refused_is_not_tried_again(system: System) -> None:
+@pytest.mark.slow
+def test_a_task_that_waits_for_its_retry_outlives_redis(system: System) -> None:
+    sent = system.send("generate_image", countdown=4, user_prompt="a waiting one", **SMALL)
+    soon(lambda: f"[{sent.id}] received" in system.logs())
+
+    system.restart_redis()
+
+    soon(lambda: system.row(sent.id).state == "COLLECTED")
+    assert sent.get(timeout=20)["success"] is True
+    assert len(system.jobs("a waiting one")) == 1
+
+
+def test_a_value_out_of_bounds_is_not_tried_again(system: System) -> None:
     assert "tried again in 1 s" in system.logs()
     before = system.logs().count("tried again")
 

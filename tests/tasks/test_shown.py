@@ -38,6 +38,14 @@ def test_long_lists_and_texts_are_cut() -> None:
     assert len(text) < 6000
 
 
+def test_what_is_nested_without_end_is_shown_all_the_same() -> None:
+    deep: object = "a"
+    for _ in range(100_000):
+        deep = [deep]
+
+    assert shown(deep) == "(nested too deep to be shown)"
+
+
 @pytest.mark.parametrize("value", [None, 1, 0.5, True, [], {}, (), "", {"a": {"b": [1, None]}}])
 def test_plain_values_are_shown_as_they_are(value: object) -> None:
     assert shown(value) == repr([] if value == () else value)
