@@ -162,12 +162,11 @@ class Settings(BaseSettings):
             raise ConfigError(f"{env_file} cannot be read: {exc.strerror}") from None
         sources = {_source(name, overrides, env_file) for name in ("RUNPOD_API_KEY", "RUNPOD_URL")}
         settings._key_came_with_url = len(sources) == 1
-        for secret in (settings.runpod_api_key, settings.s3_access_key, settings.s3_secret_key, settings.redis_url):
+        for secret in (settings.runpod_api_key, settings.s3_access_key, settings.s3_secret_key):
             if secret:
                 hide(secret.get_secret_value())
-        if settings.redis_url and (password := _password(settings.redis_url.get_secret_value())):
-            hide(password)
-            hide(unquote(password))
+        if settings.redis_url:
+            _hide_login(settings.redis_url.get_secret_value())
         if settings.runpod_url:
             normal_url(settings.runpod_url)
         _s3_is_whole(settings)
@@ -351,6 +350,15 @@ def _login_file(home: Path) -> Path | None:
             f"{file} may be read by others, so it is not used: chmod 600 {file}, or runpodkit login again"
         )
     return file
+
+
+def _hide_login(url: str) -> None:
+    """Keep a URL and its password out of the logs; one without a login may be read, as it says which Redis is meant."""
+    if "@" in url or "pass" in url:
+        hide(url)
+    if password := _password(url):
+        hide(password)
+        hide(unquote(password))
 
 
 def _password(url: str) -> str | None:

@@ -589,3 +589,17 @@ def test_another_bucket_is_where_the_configured_one_is_or_its_keys_say(
     at_yandex = "https://storage.yandexcloud.net" if spelling == "YANDEX" and not bucket_is_named else endpoint
     assert (settings.s3_bucket_name, settings.s3_endpoint) == ("theirs", at_yandex)
     assert settings.s3_secret_key.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://10.0.0.5:6379/0", "redis://10.0.0.5:6379/0"),
+        ("redis://me:s3same-%40pen@10.0.0.5/0", "•••"),
+        ("redis://10.0.0.5/0?password=s3same-open", "•••"),
+    ],
+)
+def test_logs_say_which_redis_is_meant_unless_its_url_holds_a_login(url: str, shown: str) -> None:
+    Settings.load(REDIS_URL=url)
+
+    assert logs.redact(f"at {url}") == f"at {shown}"

@@ -17,7 +17,7 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import celeryd_after_setup
 
 import runpodkit.stack as stack
-from runpodkit.blocking import shared_loop
+from runpodkit.blocking import LoopThread
 from runpodkit.endpoint.client import Endpoint
 from runpodkit.errors import AuthError, ConfigError, NotFoundError, RunpodkitError, StoreRefusedError
 from runpodkit.kit import Kit
@@ -37,7 +37,9 @@ def _check(instance: Any, **_: Any) -> None:
     try:
         kit = current_kit()
         task_log.info("{}", line(kit, instance.app))
-        wrong = shared_loop().call(_tried(kit))
+        loop = LoopThread("runpodkit start-up")  # gone before children are forked: they inherit no half of a thread
+        wrong = loop.call(_tried(kit))
+        loop.close()
     except RunpodkitError as exc:
         wrong = [("settings", exc)]
     for what, error in wrong:

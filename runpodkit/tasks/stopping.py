@@ -34,6 +34,7 @@ PATIENCE_S = 8.0
 """From the first signal until what has not returned is cut off; containers are killed after 10 s."""
 DRAIN_SIGNAL = signal.SIGUSR2
 AGAIN_S = 0.5
+"""How often it is sent."""
 SAME_SIGNAL_S = 1.0
 """A SIGTERM so soon after the word of the main process is the same one, sent to the whole process group."""
 

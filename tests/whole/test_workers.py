@@ -311,7 +311,10 @@ def test_a_purged_run_is_dispatched_again_and_beat_sends_no_more_than_is_taken(
 
             with running([sys.executable, "-m", "runpodkit", "worker", "--concurrency=1"], folder, log):
                 until(lambda: run.status().is_over)  # `wait()` would start a worker of its own
-                until(lambda: '"runpodkit.upkeep": ' in said("inspect", "stats", "--json"))
+                stats: list[str] = []
+                until(lambda: stats.append(said("inspect", "stats", "--json")) or '"runpodkit.upkeep": ' in stats[-1])
+                assert '"prefetch_count": 1,' in stats[-1]
+                assert '"max-tasks-per-child": 50,' in stats[-1]
                 assert "1 node online" in said("status")
         assert run.report()["collected"] == 3
     finally:
