@@ -165,8 +165,21 @@ def test_the_key_of_runpod_does_not_leave_by_its_own_name_either(
 
 @pytest.mark.parametrize(
     "variable",
-    ["YANDEX_SECRET_KEY", "S3_SECRET_KEY", "S3_ACCESS_KEY", "REDIS_URL", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
-    + ["RUNPODKIT_SIMULATOR_KEY", "RUNPODKIT_BROKER", "RUNPOD_URL", "${RUNPOD_API_KEY}", "$HOME", "A KEY", "A\\nB", ""],
+    [
+        "YANDEX_SECRET_KEY",
+        "S3_SECRET_KEY",
+        "S3_ACCESS_KEY",
+        "REDIS_URL",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "RUNPOD_URL",
+        "RUNPODKIT_SIMULATOR_KEY",
+        "RUNPODKIT_BROKER",
+        "${RUNPOD_API_KEY}",
+        "$HOME",
+        "A+KEY",
+        "A\\\\nB",
+    ],
 )
 def test_no_other_secret_of_ours_is_sent_as_a_key(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
@@ -231,7 +244,7 @@ def test_what_only_looks_like_runpod_or_this_machine_gets_no_key(
     written(tmp_path / ".env", f"RUNPOD_URL={url}\n")
 
     for ask in (lambda: Settings.load().address(), lambda: Settings.load(RUNPOD_URL=None).address(url)):
-        with pytest.raises(ConfigError, match="come from different places|unencrypted"):
+        with pytest.raises(ConfigError, match=r"come from different places|unencrypted"):
             ask()
 
 
