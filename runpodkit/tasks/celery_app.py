@@ -50,3 +50,4 @@ def _configuration() -> dict[str, Any]:
 
 app = Celery("runpodkit", amqp=SturdyAMQP)
 app.add_defaults(_configuration)
+app.Task.resultrepr_maxsize = 0  # a result holds a signed link: log lines and events, which Flower shows, do without

@@ -46,7 +46,9 @@ class _Answers(BaseHTTPRequestHandler):
         if found := self.server.known.get(pin):
             affected = {"package": {"name": pin[0], "ecosystem": "PyPI"}, "ranges": [
                 {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.1"}]}]}  # fmt: skip
-            answer = {"vulns": [{"id": found, "aliases": ["CVE-2026-0001"], "summary": "a hole", "affected": [affected]}]}
+            answer = {
+                "vulns": [{"id": found, "aliases": ["CVE-2026-0001"], "summary": "a hole", "affected": [affected]}]
+            }
         body = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -69,7 +71,9 @@ def database() -> Iterator[Database]:
 
 def audit(folder: Path, url: str, ignored: str = "") -> subprocess.CompletedProcess[str]:
     lock, list_of_ignored = folder / "requirements.lock", folder / "ignored.toml"
-    lock.write_text(f"one-package==1.0 \\\n    --hash=sha256:{'0' * 64}\nanother==2.5 \\\n    --hash=sha256:{'1' * 64}\n")
+    lock.write_text(
+        f"one-package==1.0 \\\n    --hash=sha256:{'0' * 64}\nanother==2.5 \\\n    --hash=sha256:{'1' * 64}\n"
+    )
     list_of_ignored.write_text(ignored)
     words = ["--lock", str(lock), "--ignored", str(list_of_ignored), "--osv-url", url]
     return subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, timeout=60)
@@ -78,7 +82,10 @@ def audit(folder: Path, url: str, ignored: str = "") -> subprocess.CompletedProc
 def test_pins_without_a_vulnerability_pass_and_are_counted(tmp_path: Path, database: Database) -> None:
     done = audit(tmp_path, database.url)
 
-    assert (done.returncode, done.stdout) == (0, "audit: 2 pins looked at, 0 with a vulnerability that is not ignored\n")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "audit: 2 pins looked at, 0 with a vulnerability that is not ignored\n",
+    )
     assert {("one-package", "1.0"), ("another", "2.5")} <= set(database.asked)
 
 
