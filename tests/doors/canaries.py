@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import io
 import json
@@ -82,11 +83,12 @@ class Hunt:
         for key in client.scan_iter(count=1000):  # type: ignore[attr-defined]
             count += 1
             self.look("the name of a key in Redis", key)
-            self.look(f"Redis {key!r}", b"\n".join(_values(client, key)))
+            self.look(f"Redis {key!r}", b"\n".join(values(client, key)))
         return count
 
 
-def _values(client: object, key: bytes) -> Iterator[bytes]:
+def values(client: object, key: bytes) -> Iterator[bytes]:
+    """What lies under a key of any type."""
     kind = client.type(key).decode()  # type: ignore[attr-defined]
     read = {
         "string": lambda: [client.get(key)],  # type: ignore[attr-defined]
@@ -119,10 +121,8 @@ def _layers(data: bytes) -> Iterator[bytes]:
             if kind in (b"zTXt", b"iTXt", b"iCCP"):
                 start = data.find(b"\x78", at + 8, at + 8 + length)
                 if start >= 0:
-                    try:
+                    with contextlib.suppress(zlib.error):
                         yield zlib.decompressobj().decompress(data[start : at + 8 + length])
-                    except zlib.error:
-                        pass
             at += 12 + length
 
 
