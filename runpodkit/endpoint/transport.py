@@ -35,6 +35,7 @@ from runpodkit.errors import (
     TransportError,
 )
 from runpodkit.logs import redact, runpod_log
+from runpodkit.reprs import plain
 
 GET_TRIES, GET_PATIENCE_S = 6, 30.0
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 8.0
@@ -261,7 +262,7 @@ def excerpt(body: bytes) -> str:
         text = match.group(1)
     elif "<" in text:
         text = html.unescape(re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.S))
-    text = " ".join(text.split())
+    text = plain(" ".join(text.split()))
     return redact(text if len(text) <= 200 else text[:199] + "…")
 
 
