@@ -16,7 +16,7 @@ endif
 # No setting of the person who runs the tests may reach them: a test must never cost money.
 UNSET := $(shell env | grep -Eo '^(RUNPOD[A-Z_]*|YANDEX_[A-Z_]*|S3_[A-Z_]*|REDIS_URL)=' | sed 's/^/-u /; s/=$$//')
 
-.PHONY: help venv demo test test-live unit notebooks lint lock clean
+.PHONY: help venv demo test test-live unit notebooks lint audit lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -85,6 +85,9 @@ lint: venv  ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+audit: venv  ## known vulnerabilities of what requirements.lock pins; "not run" where their database cannot be reached
+	@$(BIN)/python .ci/audit.py
 
 lock: venv  ## bring requirements.lock up to date with pyproject.toml; UPGRADE=1 takes newer versions
 	$(UV) pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url \

@@ -20,13 +20,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from runpodkit.errors import ConfigError
 from runpodkit.logs import hide
-from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings, checked_key, normal_url
+from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings, checked_key, normal_url, setting_names
+from runpodkit.trusted import read_trusted
 
 FILE = "endpoints.toml"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_OF_OTHERS = ("AWS_", "YANDEX_", "S3_", "RUNPODKIT_")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -44,6 +47,19 @@ class NamedEndpoint(BaseModel):
     model: str | None = Field(None, description="What it draws with: part of a trial's key.")
     key_env: str | None = Field(None, description="The environment variable that holds its key.")
 
+    @field_validator("key_env")
+    @classmethod
+    def _no_other_secret(cls, name: str | None) -> str | None:
+        if name is None or name == "RUNPOD_API_KEY":
+            return name
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError("not the name of an environment variable")
+        if name in setting_names() or name.startswith(_OF_OTHERS):
+            raise ValueError(
+                f"{name} is for something else than an endpoint's key: put the key in a variable of its own"
+            )
+        return name
+
 
 def endpoints_file(settings: Settings) -> Path:
     """RUNPODKIT_ENDPOINTS, else the one in RUNPODKIT_HOME; it need not exist."""
@@ -54,16 +70,18 @@ def named_endpoints(settings: Settings) -> Mapping[str, NamedEndpoint]:
     """All endpoints of the file, by name; none where there is no file.
 
     Raises:
-        ConfigError: the file is not TOML, or a table of it cannot be meant; the message names file, table and field.
+        ConfigError: the file is not TOML, others may write it, or a table of it cannot be meant; the message names
+            file, table and field.
     """
     file = endpoints_file(settings)
-    try:
-        tables = tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
+    text = read_trusted(file)
+    if text is None:
         if settings.endpoints:
-            raise ConfigError(f"RUNPODKIT_ENDPOINTS={file}: there is no such file") from None
+            raise ConfigError(f"RUNPODKIT_ENDPOINTS={file}: there is no such file")
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    try:
+        tables = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise ConfigError(f"{file}: {exc}") from None
     found = {}
     for name, table in tables.items():
@@ -74,7 +92,11 @@ def named_endpoints(settings: Settings) -> Mapping[str, NamedEndpoint]:
         except ValidationError as exc:
             first = exc.errors(include_url=False, include_input=False)[0]
             known = ", ".join(NamedEndpoint.model_fields)
-            why = f"unknown; known: {known}" if first["type"] == "extra_forbidden" else first["msg"]
+            why = (
+                f"unknown; known: {known}"
+                if first["type"] == "extra_forbidden"
+                else first["msg"].removeprefix("Value error, ")
+            )
             raise ConfigError(f"{file}: [{name}] {'.'.join(map(str, first['loc']))}: {why}") from None
         except ConfigError as exc:
             raise ConfigError(f"{file}: [{name}] {exc}") from None
@@ -94,7 +116,7 @@ def address_of(settings: Settings, name: str, named: NamedEndpoint) -> EndpointA
         ConfigError: its key is not set, or RUNPOD_API_KEY would leave for a host it was not given for.
     """
     place = EndpointAddress(named.url, SecretStr(""))
-    if named.key_env is None:
+    if named.key_env in (None, "RUNPOD_API_KEY"):
         if place.host != RUNPOD_HOST and not place.is_simulated:
             raise ConfigError(
                 f"endpoint {name} is at {place.host}, where RUNPOD_API_KEY does not belong: name the variable that "

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from runpodkit.errors import JobCancelledError, JobFailedError, JobTimedOutError, ProtocolError
-from runpodkit.reprs import cut, facts_html
+from runpodkit.reprs import cut, facts_html, plain
 
 JOB_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 """What a job id must match in full before it enters a URL or a Redis key."""
@@ -246,8 +246,8 @@ def _traceback(error: object) -> str | None:
 
 
 def _clean(text: str, length: int) -> str:
-    """At most `length` characters that UTF-8 can write: JSON may carry half of a surrogate pair."""
-    return text[:length].encode("utf-8", "replace").decode()
+    """At most `length` characters that UTF-8 can write and no terminal obeys: JSON may carry half of a surrogate pair."""
+    return plain(text[:length].encode("utf-8", "replace").decode())
 
 
 def _seconds(milliseconds: object) -> float | None:

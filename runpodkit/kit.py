@@ -628,7 +628,7 @@ class Kit:
         await self.ledger.ping()
         if not self.settings.redis_url:
             return "embedded, append-only file on"
-        warnings = await asyncio.to_thread(stack.check_foreign_redis, self.settings.redis_url.get_secret_value())
+        warnings = await asyncio.to_thread(stack.check_foreign_redis, self._url)
         return "; ".join(["REDIS_URL answers", *warnings])
 
     def where(self) -> dict[str, str]:

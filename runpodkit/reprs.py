@@ -5,10 +5,12 @@ Everything is escaped; nothing in it changes from one execution to the next.  Kn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 
 _BADGE = "font-size:11px;letter-spacing:.08em;padding:1px 9px;border-radius:99px;border:1px solid;font-weight:600;"
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SIMULATOR, _LIVE = "color:#9a6700;background:#fff6dc;", "color:#b42318;background:#feeceb;"
 
 
@@ -26,6 +28,11 @@ def facts_html(title: str, facts: Mapping[str, str], simulated: bool | None = No
     )
     mark = "" if simulated is None else f" {badge(simulated)}"
     return f"<div><div><b>{escape(title)}</b>{mark}</div><table>{lines}</table></div>"
+
+
+def plain(text: str) -> str:
+    """Text that steers no terminal: a mark for each character that moves a cursor, sends a command or turns the writing round."""
+    return _STEERING.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
 def cut(text: str, length: int) -> str:

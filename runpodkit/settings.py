@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
-from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runpodkit.errors import ConfigError
 from runpodkit.logs import checked_level, hide
+from runpodkit.trusted import env_values, read_trusted
 
 RUNPOD_HOST = "api.runpod.ai"
 YANDEX_URL = "https://storage.yandexcloud.net"
@@ -143,24 +143,22 @@ class Settings(BaseSettings):
             ConfigError: a value is malformed, or the `.env` cannot be read or may be written by others.
             TypeError: an override that is no setting.
         """
-        unknown = overrides.keys() - _names()
+        unknown = overrides.keys() - setting_names()
         if unknown:
-            raise TypeError(f"no such setting: {', '.join(sorted(unknown))}; known: {', '.join(sorted(_names()))}")
-        env_file = find_env_file(start or Path.cwd())
+            raise TypeError(
+                f"no such setting: {', '.join(sorted(unknown))}; known: {', '.join(sorted(setting_names()))}"
+            )
+        env_file, written = _nearest_env(start or Path.cwd())
+        given = {"RUNPODKIT_ENV_FILE": env_file, **overrides}
         try:
-            settings = cls(_env_file=env_file, **{"RUNPODKIT_ENV_FILE": env_file, **overrides})
-            if login_file := _login_file(settings.home):
-                files = (login_file, env_file) if env_file else login_file
-                settings = cls(_env_file=files, **{"RUNPODKIT_ENV_FILE": env_file, **overrides})
+            settings = cls(**_beneath_environment(written) | given)
+            if login := _login(settings.home):
+                settings = cls(**_beneath_environment(login | written) | given)
         except ValidationError as exc:
             first = exc.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0]) if first["loc"] else "settings"
             raise ConfigError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"{env_file} is not UTF-8 text: save it as UTF-8") from None
-        except OSError as exc:
-            raise ConfigError(f"{env_file} cannot be read: {exc.strerror}") from None
-        sources = {_source(name, overrides, env_file) for name in ("RUNPOD_API_KEY", "RUNPOD_URL")}
+        sources = {_source(name, overrides, written) for name in ("RUNPOD_API_KEY", "RUNPOD_URL")}
         settings._key_came_with_url = len(sources) == 1
         for secret in (settings.runpod_api_key, settings.s3_access_key, settings.s3_secret_key):
             if secret:
@@ -179,8 +177,8 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: as of `load`; also if no keys are set.
         """
-        env_file = find_env_file(start or Path.cwd())
-        named = {name for name in _names() if os.environ.get(name) or _source(name, {}, env_file) == ".env"}
+        _, written = _nearest_env(start or Path.cwd())
+        named = {name for name in setting_names() if os.environ.get(name) or name in written}
         spelled = ("YANDEX_BUCKET_NAME", "S3_BUCKET_NAME", "YANDEX_ACCESS_KEY", "S3_ACCESS_KEY")
         spelling = next((name for name in spelled if name in named), "S3_").partition("_")[0]
         return cls.load(start, **{f"{spelling}_BUCKET_NAME": bucket})
@@ -257,7 +255,7 @@ def normal_url(text: str) -> str:
     words = [word for word in parts.path.split("/") if word]
     if words and words[-1] in _OPERATIONS:
         words.pop()
-    if len(words) < 2 or words[-2] != "v2" or not _ID_IN_URL.fullmatch(words[-1]):
+    if len(words) < 2 or words[-2] != "v2" or not _ID_IN_URL.fullmatch(words[-1]) or not {".", ".."}.isdisjoint(words):
         raise ConfigError(hint)
     where = (
         f"[{host}]" if ":" in host else host
@@ -273,37 +271,49 @@ def find_env_file(start: Path) -> Path | None:
     Raises:
         ConfigError: it belongs to somebody else or others may write it: its keys and URLs cannot be trusted.
     """
+    return _nearest_env(start)[0]
+
+
+def _nearest_env(start: Path) -> tuple[Path | None, dict[str, str]]:
+    """The nearest `.env` and what it sets."""
     home = Path.home()
     for folder in (start.absolute(), *start.absolute().parents):
-        candidate = folder / ".env"
-        if candidate.is_file():
-            about = candidate.stat()
-            if about.st_uid != os.getuid():
-                raise ConfigError(f"{candidate} belongs to another user, so it is not read: chown it or move it away")
-            if about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise ConfigError(f"{candidate} may be written by others, so it is not read: chmod 600 {candidate}")
-            return candidate
+        text = read_trusted(folder / ".env")
+        if text is not None:
+            return folder / ".env", env_values(text)
         if folder == home:
-            return None
-    return None
+            break
+    return None, {}
 
 
-def _names() -> set[str]:
-    """Every name a setting answers to."""
-    names: set[str] = set()
+def _beneath_environment(written: Mapping[str, str]) -> dict[str, Any]:
+    """What files set of our settings, without what the environment sets in either spelling."""
+    given: dict[str, Any] = {}
     for info in Settings.model_fields.values():
-        choices = info.validation_alias
-        names |= {str(choice) for choice in choices.choices} if isinstance(choices, AliasChoices) else {str(choices)}
-    return names
+        names = _spellings(info)
+        if not any(os.environ.get(name) for name in names):
+            given |= {name: written[name] for name in names if name in written}
+    return given
 
 
-def _source(name: str, overrides: Mapping[str, Any], env_file: Path | None) -> str:
+def setting_names() -> set[str]:
+    """Every name a setting answers to."""
+    return {name for info in Settings.model_fields.values() for name in _spellings(info)}
+
+
+def _spellings(info: FieldInfo) -> tuple[str, ...]:
+    """The names of one setting, the one that wins first."""
+    choices = info.validation_alias
+    return tuple(map(str, choices.choices)) if isinstance(choices, AliasChoices) else (str(choices),)
+
+
+def _source(name: str, overrides: Mapping[str, Any], written: Mapping[str, str]) -> str:
     """Where the value of a setting comes from."""
     if name in overrides:
         return "call"
     if os.environ.get(name):
         return "environment"
-    return ".env" if env_file and dotenv_values(env_file).get(name) else "login"
+    return ".env" if name in written else "login"
 
 
 def store_login(home: Path, key: str, url: str | None) -> Path:
@@ -335,21 +345,13 @@ def remove_login(home: Path) -> bool:
     return there
 
 
-def _login_file(home: Path) -> Path | None:
+def _login(home: Path) -> dict[str, str]:
     """What `login` stored, if it is still this user's alone.
 
     Raises:
         ConfigError: others may read it, or it belongs to somebody else.
     """
-    file = home / LOGIN_FILE
-    if not file.is_file():
-        return None
-    about = file.stat()
-    if about.st_uid != os.getuid() or about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(
-            f"{file} may be read by others, so it is not used: chmod 600 {file}, or runpodkit login again"
-        )
-    return file
+    return env_values(read_trusted(home / LOGIN_FILE, private=True) or "")
 
 
 def _hide_login(url: str) -> None:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from runpodkit.errors import RunpodkitError
 from runpodkit.params import explain
+from runpodkit.reprs import plain
 
 if TYPE_CHECKING:
     from runpodkit.kit import Kit
@@ -34,7 +35,7 @@ class _Commands(click.Group):
         except ValidationError as exc:
             raise click.ClickException(explain(exc)) from exc
         except (RunpodkitError, ValueError) as exc:
-            raise click.ClickException(" ".join(str(exc).split())) from exc
+            raise click.ClickException(plain(" ".join(str(exc).split()))) from exc
         except ModuleNotFoundError as exc:
             if (exc.name or "").startswith("runpodkit"):
                 raise

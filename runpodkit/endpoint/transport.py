@@ -35,6 +35,7 @@ from runpodkit.errors import (
     TransportError,
 )
 from runpodkit.logs import redact, runpod_log
+from runpodkit.reprs import plain
 
 GET_TRIES, GET_PATIENCE_S = 6, 30.0
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 8.0
@@ -147,9 +148,6 @@ class Transport:
     ) -> bytes:
         if self._limiter:
             await self._limiter.take(operation)
-        headers = [("Authorization", f"Bearer {self._api_key.get_secret_value()}"), *_HEADERS]
-        if content is not None:
-            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
         timeout = httpx.Timeout(read_timeout_s, connect=CONNECT_S, pool=POOL_S) if read_timeout_s else self._timeout
         door = self._door()
         request = httpx.Request(
@@ -157,7 +155,7 @@ class Transport:
             f"{self._base_url}/{path}",
             content=_body(content),
             params=params,
-            headers=headers,
+            headers=self._headers(content),  # in no variable here: tracebacks may show what is in those
             extensions={"timeout": timeout.as_dict()},
         )
         try:
@@ -181,6 +179,12 @@ class Transport:
         if response.status_code == 429 and self._limiter:
             self._limiter.refused(operation)
         raise _refusal(response, body, about, self._base_url)
+
+    def _headers(self, content: bytes | None) -> list[tuple[str, str]]:
+        body = (
+            [("Content-Type", "application/json"), ("Content-Length", str(len(content)))] if content is not None else []
+        )
+        return [("Authorization", f"Bearer {self._api_key.get_secret_value()}"), *_HEADERS, *body]
 
     def _door(self) -> _Door:
         loop = asyncio.get_running_loop()
@@ -258,7 +262,7 @@ def excerpt(body: bytes) -> str:
         text = match.group(1)
     elif "<" in text:
         text = html.unescape(re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.S))
-    text = " ".join(text.split())
+    text = plain(" ".join(text.split()))
     return redact(text if len(text) <= 200 else text[:199] + "…")
 
 

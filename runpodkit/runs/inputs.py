@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from runpodkit.errors import OutputError
@@ -65,12 +67,17 @@ def sendable(image: str, store: Store, *, inline: bool) -> str:
 
 
 def _file(path: Path) -> bytes:
+    """A file's bytes, read no further than a picture may be long: a device has no end, a pipe no beginning."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"input_image={str(path)!r} is larger than {MAX_BYTES // 2**20} MiB")
-        return path.read_bytes()
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError(f"input_image={_short(str(path))} is no file")
+            data = file.read(MAX_BYTES + 1)
     except OSError as exc:
         raise ValueError(f"input_image={_short(str(path))}: {exc.strerror or 'cannot be read'}") from None
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"input_image={_short(str(path))} is larger than {MAX_BYTES // 2**20} MiB")
+    return data
 
 
 def _short(text: str) -> str:

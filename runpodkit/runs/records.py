@@ -19,7 +19,7 @@ from runpodkit.endpoint.dialects import Dialect
 from runpodkit.errors import StoreError
 from runpodkit.params import ImageParams, explain
 from runpodkit.prompts import PRESETS, enhance
-from runpodkit.reprs import cut
+from runpodkit.reprs import cut, plain
 from runpodkit.runs.oddities import of_trial
 from runpodkit.runs.rows import ImageFile, Row, RunHead, RunState, TrialState
 from runpodkit.storage import Store
@@ -82,6 +82,7 @@ class Record:
                 "params": ImageParams(**given["params"]),
                 "images": tuple(ImageFile(**image) for image in given["images"]),
                 "flags": tuple(given["flags"]),
+                "reason": given["reason"] and plain(given["reason"]),  # a record may be somebody else's
             }
         )
 

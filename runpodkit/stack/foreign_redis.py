@@ -16,26 +16,33 @@ TIMEOUT_S = 5.0
 _PREFIX = "redis+socket"
 
 
-def client_url(text: str) -> str:
+class RedisUrl(str):
+    """A URL whose repr has no password: tracebacks that show what is in variables show this."""
+
+    def __repr__(self) -> str:
+        return repr(without_password(str(self)))
+
+
+def client_url(text: str) -> RedisUrl:
     """`text` as redis-py spells it; Celery's `redis+socket://` is understood too."""
     parts = urlsplit(text)
     if parts.scheme not in (_PREFIX, "socket"):
-        return text
+        return RedisUrl(text)
     db = parse_qs(parts.query).get("virtual_host", ["0"])[0]
-    return f"unix://{parts.netloc}{parts.path}?{urlencode({'db': db})}"
+    return RedisUrl(f"unix://{parts.netloc}{parts.path}?{urlencode({'db': db})}")
 
 
-def broker_url(text: str) -> str:
+def broker_url(text: str) -> RedisUrl:
     """`text` as Celery and kombu spell it; only Unix sockets are spelled differently."""
     parts = urlsplit(text)
     if parts.scheme != "unix":
-        return text
+        return RedisUrl(text)
     query = parse_qs(parts.query)
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     user, password = user or query.get("username", [""])[0], password or query.get("password", [""])[0]
     login = f"{user}:{password}@" if user or password else ""
     db = query.get("db", ["0"])[0]
-    return f"{_PREFIX}://{login}{parts.path}?{urlencode({'virtual_host': db})}"
+    return RedisUrl(f"{_PREFIX}://{login}{parts.path}?{urlencode({'virtual_host': db})}")
 
 
 def without_password(text: str) -> str:

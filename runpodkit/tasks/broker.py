@@ -1,4 +1,4 @@
-"""The Celery worker's connection to its broker, which survives the death of Redis while a task runs.
+"""The Celery worker's connection to its broker, which survives the death of Redis while a task runs, and odd messages.
 
 When the connection is lost, kombu (5.7) still asks it for its address, to put messages back into their queue and to
 acknowledge tasks that end meanwhile.  It is gone by then, and the AttributeError would end the worker.  Here the
@@ -7,6 +7,9 @@ dispatches runs that have no driver.
 
 Redis also hears who holds each message.  Kombu itself would give back the message of a worker that was killed after an
 hour (`visibility_timeout`); knowing whose it was, `lost` does so within the minute.
+
+Celery unpacks a message's body before it has asked what that is: bytes, a number or an empty list would end the worker,
+and the next one, as the message is delivered again.  Here such a body cannot be decoded, which is told and put aside.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from typing import Any
 
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
+from kombu.exceptions import DecodeError
 from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from runpodkit.runs.owners import this_process
@@ -49,8 +54,25 @@ def held_tags() -> set[str]:
     return {tag for qos in list(_all_open) if not qos.channel.closed for tag in list(qos._delivered)}
 
 
+class _Message(virtual.Message):
+    def _decode(self) -> Any:
+        body = super()._decode()
+        task = self.headers.get("task") if isinstance(self.headers, dict) else None
+        if not (_is_task(body) if task else isinstance(body, list) or (isinstance(body, dict) and "task" not in body)):
+            raise DecodeError("the body of a message is not what this version of Celery sends")
+        return body
+
+
+def _is_task(body: Any) -> bool:
+    """Positional and named arguments, and what is to follow, by name."""
+    if not (isinstance(body, list) and [type(part) for part in body] == [list, dict, dict]):
+        return False
+    return all(part is None or isinstance(part, list | dict) for part in body[2].values())
+
+
 class _Channel(kombu_redis.Channel):
     QoS = _QoS
+    Message = _Message
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection.client is None:

@@ -77,3 +77,4 @@ app = Celery("runpodkit", amqp=SturdyAMQP, task_cls=HandingBackTask, set_as_curr
 app.add_defaults(_configuration)
 if _alone:
     app.set_default()  # in every thread, where "current" is the one that imports this alone
+app.Task.resultrepr_maxsize = 0  # a result holds a signed link: log lines and events, which Flower shows, do without
