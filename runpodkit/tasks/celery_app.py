@@ -8,6 +8,7 @@ or program started by hand finds them from the settings.
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery
@@ -17,6 +18,7 @@ import runpodkit.stack as stack
 from runpodkit.runs.dispatch import CELERY_SETTINGS
 from runpodkit.settings import Settings
 from runpodkit.tasks.broker import SturdyAMQP
+from runpodkit.tasks.flower import stay_on_this_machine
 
 HIGH_PRIORITY_TASKS = (
     "runpodkit.generate_image",
@@ -45,8 +47,13 @@ def _configuration() -> dict[str, Any]:
         "task_default_queue": sweeps,
         "task_default_routing_key": sweeps,
         "task_routes": {name: {"queue": high_priority} for name in HIGH_PRIORITY_TASKS},
+        "worker_send_task_events": True,  # so that Flower sees a task also in its first seconds
     }
 
 
 app = Celery("runpodkit", amqp=SturdyAMQP)
 app.add_defaults(_configuration)
+# What events and log lines show of a result, in characters: enough for the counts of a batch, too little for the
+# signature of a link, with which anybody who reads Flower's pages or the log could open a picture.
+app.Task.resultrepr_maxsize = 80
+stay_on_this_machine(sys.argv, os.environ)
