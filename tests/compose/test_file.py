@@ -104,7 +104,9 @@ def test_every_service_has_time_to_stop_and_is_started_again() -> None:
 
 def test_every_service_that_does_something_says_whether_it_is_well() -> None:
     for name, service in SERVICES.items():
-        assert service["healthcheck"] == {"disable": True} if name == "net" else "test" in service["healthcheck"], name
+        assert ("test" in service["healthcheck"]) == (name not in ("net", "beat")), (
+            name
+        )  # otherwise the image's would do
 
 
 def test_services_wait_for_what_they_need_and_for_what_has_a_check() -> None:
@@ -148,7 +150,7 @@ def test_every_setting_reaches_those_who_draw() -> None:
     }
 
     for name in DRAW:
-        assert set(SERVICES[name]["environment"]) - {"JUPYTER_TOKEN"} == known - NOT_FOR_CONTAINERS, name
+        assert known - NOT_FOR_CONTAINERS <= set(SERVICES[name]["environment"]), name
 
 
 @pytest.mark.parametrize("service", DRAW)
