@@ -78,14 +78,65 @@ def test_the_extra_all_holds_every_other_extra() -> None:
     assert Requirement(everything).extras == set(EXTRAS) - {"all"}
 
 
-def test_conda_users_get_the_same_requirements() -> None:
-    conda = yaml.safe_load(text("environment.yml"))
-    (by_pip,) = (entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict))
+def conda() -> dict[str, Any]:
+    entries: dict[str, Any] = yaml.safe_load(text("environment.yml"))
+    return entries
 
-    assert f"python{PROJECT['requires-python']}" in conda["dependencies"]
-    assert "pip" in conda["dependencies"]
-    assert set(by_pip) == wanted() | {"-e ."}
-    assert len(by_pip) == len(set(by_pip))
+
+def asked_of_pip() -> list[str]:
+    (entries,) = (entry["pip"] for entry in conda()["dependencies"] if isinstance(entry, dict))
+    return list(entries)
+
+
+def test_conda_users_get_the_same_requirements() -> None:
+    assert set(asked_of_pip()) == wanted() | {"-e ."}
+    assert len(asked_of_pip()) == len(set(asked_of_pip()))
+    assert asked_of_pip()[-1] == "-e ."  # after its requirements, so that it asks for nothing more
+
+
+def test_conda_gets_the_python_that_the_package_asks_for() -> None:
+    assert [entry for entry in conda()["dependencies"] if isinstance(entry, str)] == [
+        f"python{PROJECT['requires-python']}",
+        "pip",
+    ]
+
+
+def test_conda_can_read_its_file() -> None:
+    """Its keys are those of `conda env create`; what conda itself installs is a name with bounds, as a MatchSpec is."""
+    assert list(conda()) == ["name", "channels", "dependencies"]
+    assert conda()["name"] == PROJECT["name"]
+    assert conda()["channels"] == ["conda-forge"]
+    for entry in conda()["dependencies"]:
+        if isinstance(entry, str):
+            assert re.fullmatch(
+                r"[a-z0-9][a-z0-9._-]*((>=|<=|==|!=|~=|>|<|=)[0-9][0-9.]*\*?(,(?=[<>=!~]))?)*", entry
+            ), entry
+        else:
+            assert list(entry) == ["pip"]
+
+
+def test_what_conda_hands_to_pip_is_named_and_bounded_as_pip_reads_it() -> None:
+    for entry in asked_of_pip()[:-1]:
+        assert isinstance(entry, str)
+        one = Requirement(entry)
+        assert not one.url, entry
+        assert one.specifier or one.name.startswith(("types-", "pandas-stubs")), f"{entry} has no bound"
+
+
+def test_the_conda_file_says_which_extra_asks_for_what() -> None:
+    said: dict[str, list[str]] = {}
+    for line in text("environment.yml").splitlines():
+        if title := re.fullmatch(r" {6}# (?:extra `(\w+)`|(runpodkit itself|this checkout))", line):
+            group = said.setdefault(title.group(1) or title.group(2), [])
+        elif line.startswith("      - "):
+            group.append(yaml.safe_load(line)[0])
+    everything = {"runpodkit itself": PROJECT["dependencies"], **EXTRAS, "this checkout": ["-e ."]}
+    del everything["all"]
+    seen: set[str] = set()
+    for name, requirements in everything.items():  # an extra that asks for what an earlier one asked for leaves it out
+        assert said[name] == [one for one in requirements if one not in seen], name
+        seen |= set(requirements)
+    assert list(said) == list(everything)
 
 
 def test_the_lock_meets_every_requirement() -> None:
@@ -166,42 +217,8 @@ def test_the_checks_of_ci_are_those_of_the_readme() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
-def test_containers_open_ports_to_this_machine_alone_and_are_given_time_to_stop() -> None:
-    services = yaml.safe_load(text("docker-compose.local.yml"))["services"]
-
-    assert {"redis", "worker", "simulator", "flower", "jupyter"} <= set(services)
-    for name, service in services.items():
-        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
-        assert service.get("network_mode") != "host", name
-        assert re.fullmatch(r"\d+s", service["stop_grace_period"]), name
-
-
-def test_containers_refer_to_what_is_there() -> None:
-    compose = yaml.safe_load(text("docker-compose.local.yml"))
-    settings = {name for field in Settings.model_fields for name in names_of(field)}
-
-    for name, service in compose["services"].items():
-        assert set(service.get("depends_on", {})) <= set(compose["services"]), name
-        assert set(service.get("environment", {})) <= settings, name
-        assert {volume.split(":")[0] for volume in service.get("volumes", ())} <= set(compose["volumes"]), name
-        if service["image"] != "redis:8-alpine":
-            assert service["image"] == compose["services"]["simulator"]["image"], name
-
-
-def test_the_redis_of_the_containers_keeps_what_it_acknowledged() -> None:
-    words = " ".join(yaml.safe_load(text("docker-compose.local.yml"))["services"]["redis"]["command"])
-
-    assert "--appendonly yes" in words
-    assert "--appendfsync always" in words
-    assert "--maxmemory-policy noeviction" in words
-
-
-def test_secrets_and_environments_are_neither_committed_nor_sent_to_docker() -> None:
-    ignored = text(".gitignore").split()
-
-    assert {".env", "/.venv/", "/runs/", "/uv.lock"} <= set(ignored)
-    assert text(".dockerignore").split()[0] == "*"
-    assert not [line for line in text(".dockerignore").split() if line.startswith("!") and "env" in line]
+def test_secrets_and_environments_are_not_committed() -> None:
+    assert {".env", "/.venv/", "/runs/", "/uv.lock"} <= set(text(".gitignore").split())
 
 
 def test_the_changelog_has_a_place_for_what_comes_next() -> None:

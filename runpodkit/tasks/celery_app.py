@@ -8,6 +8,7 @@ or program started by hand finds them from the settings.
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from runpodkit.errors import RunpodkitError
 from runpodkit.runs.dispatch import CELERY_SETTINGS
 from runpodkit.settings import Settings
 from runpodkit.tasks.broker import SturdyAMQP
+from runpodkit.tasks.flower import stay_on_this_machine
 from runpodkit.tasks.stopping import HandingBackTask
 
 HIGH_PRIORITY_TASKS = (
@@ -63,6 +65,7 @@ def _configured() -> dict[str, Any]:
         "task_routes": {name: {"queue": high_priority} for name in (*HIGH_PRIORITY_TASKS, UPKEEP)},
         "beat_scheduler": "runpodkit.tasks.upkeep:UpkeepScheduler",
         "beat_schedule": {"upkeep": {"task": UPKEEP, "schedule": UPKEEP_S, "options": {"expires": UPKEEP_S}}},
+        "worker_send_task_events": True,  # so that Flower sees a task also in its first seconds
     }
 
 
@@ -77,4 +80,7 @@ app = Celery("runpodkit", amqp=SturdyAMQP, task_cls=HandingBackTask, set_as_curr
 app.add_defaults(_configuration)
 if _alone:
     app.set_default()  # in every thread, where "current" is the one that imports this alone
-app.Task.resultrepr_maxsize = 0  # a result holds a signed link: log lines and events, which Flower shows, do without
+# What events and log lines show of a result, in characters: enough for the counts of a batch, too little for the
+# signature of a link, with which anybody who reads Flower's pages or the log could open a picture.
+app.Task.resultrepr_maxsize = 80
+stay_on_this_machine(sys.argv, os.environ)
