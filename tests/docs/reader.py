@@ -109,7 +109,9 @@ class Reader:
             )
         assert self._python.stdin
         assert self._python.stdout
-        self._python.stdin.write(json.dumps({"code": code, "page": block.page, "line": block.line, "env": self._told}) + "\n")
+        self._python.stdin.write(
+            json.dumps({"code": code, "page": block.page, "line": block.line, "env": self._told}) + "\n"
+        )
         self._python.stdin.flush()
         answer = self._python.stdout.readline()
         assert answer, f"{block}: Python ended\n{self._said()}"
@@ -180,7 +182,7 @@ def _read_settings(block: Block, code: str) -> None:
     known = {name for field in Settings.model_fields.values() for name in _names_of(field.validation_alias)}
     for line in code.splitlines():
         name, _, value = line.partition("=")
-        assert line.startswith("#") or not line.strip() or (name in known and value), f"{block}: {line}"
+        assert line.startswith(("#", "--8<--")) or not line.strip() or (name in known and value), f"{block}: {line}"
 
 
 def _names_of(alias: object) -> list[str]:

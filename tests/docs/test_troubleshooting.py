@@ -63,7 +63,7 @@ def quoted() -> dict[str, list[str]]:
 def said_by(*attempts: Callable[[], object]) -> list[str]:
     texts = []
     for attempt in attempts:
-        with pytest.raises(Exception) as raised:  # noqa: PT011 - its text is compared with the page
+        with pytest.raises(Exception) as raised:
             attempt()
         texts.append(" ".join(str(raised.value).split()))
     return texts
@@ -222,7 +222,11 @@ def extra_missing(kit: Kit) -> list[str]:
         without.setattr(simulator_process, "_NEEDS", ("no_such_package",))
         return said_by(
             lambda: drawn.save("grid.pdf"),
-            lambda: kit.submit(rk.sweep("a pan", seed=[1], **SMALL), name="pan").wait(progress=False).to_parquet("a.parquet"),
+            lambda: (
+                kit.submit(rk.sweep("a pan", seed=[1], **SMALL), name="pan")
+                .wait(progress=False)
+                .to_parquet("a.parquet")
+            ),
             lambda: stack.ensure_redis(Settings.load(RUNPODKIT_HOME=home)),
             lambda: stack.ensure_simulator(Settings.load(RUNPODKIT_HOME=home)),
         )
@@ -259,9 +263,11 @@ def too_many_requests(kit: Kit) -> list[str]:
     faults = FaultTable(request=({"kind": "429", "chance": 1, "operations": ["run"]},))
     simulator = Simulator(endpoint_id="local", api_key="key", workers=1, faults=faults)
 
+    async def at_once(seconds: float) -> None: ...
+
     async def flood() -> None:
         transport = httpx.ASGITransport(simulator.app())
-        async with Endpoint("http://127.0.0.1/v2/local", SecretStr("key"), http=transport) as endpoint:
+        async with Endpoint("http://127.0.0.1/v2/local", SecretStr("key"), http=transport, sleep=at_once) as endpoint:
             await endpoint.submit({"prompt": "a pan"})
 
     return said_by(lambda: shared_loop().call(flood()))
