@@ -16,7 +16,7 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-LANGUAGES = ("python", "sh", "toml", "json", "yaml", "ini", "text")
+LANGUAGES = ("python", "sh", "toml", "json", "yaml", "ini", "js", "text")
 _FILE = re.compile(r"# ([\w./-]+\.(?:py|toml|yaml|yml))\n")
 _SAID = re.compile(r"<!-- (not run|runs on): (.+?) -->\s*\Z")
 

@@ -77,6 +77,8 @@ class Reader:
                 yaml.safe_load(code)
             case "ini":
                 _read_settings(block, code)
+            case "js":
+                raise AssertionError(f"{block} is for a browser: mark it as not run, and say so")
 
     def close(self) -> None:
         if self._python:
