@@ -16,7 +16,7 @@ endif
 # No setting of the person who runs the tests may reach them: a test must never cost money.
 UNSET := $(shell env | grep -Eo '^(RUNPOD[A-Z_]*|YANDEX_[A-Z_]*|S3_[A-Z_]*|REDIS_URL)=' | sed 's/^/-u /; s/=$$//')
 
-.PHONY: help venv demo test test-live unit notebooks lint audit lock clean
+.PHONY: help venv demo test test-live unit notebooks lint audit docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -89,10 +89,15 @@ lint: venv  ## style, types and the direction of imports
 audit: venv  ## known vulnerabilities of what requirements.lock pins; "not run" where their database cannot be reached
 	@$(BIN)/python .ci/audit.py
 
+# The notice of the theme's makers on every build tells nothing about ours.
+docs: venv  ## the documentation as a site: site/index.html, to be read without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "written: site/index.html"
+
 lock: venv  ## bring requirements.lock up to date with pyproject.toml; UPGRADE=1 takes newer versions
 	$(UV) pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url \
 	    --no-annotate --no-header --python-version 3.11 --quiet $(if $(UPGRADE),--upgrade) -o requirements.lock
 
 clean:  ## remove .venv and what tools left; results in runs/ stay
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -74,6 +74,8 @@ class Endpoint:
 
     async with Endpoint("https://api.runpod.ai/v2/abc123", key) as endpoint:
         job = await endpoint.wait(await endpoint.submit({"prompt": "a pier"}))
+
+    Requests are paced under RunPod's limits; a submission is never repeated once it may have been accepted.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Endpoint:
 
     @property
     def endpoint_id(self) -> str:
+        """The last part of its URL."""
         return self.url.rpartition("/")[2]
 
     @property

@@ -36,22 +36,27 @@ class Picture:
 
     @property
     def seed(self) -> int:
+        """The one that was sent: of a random one, what was drawn."""
         return self.record.params.seed
 
     @property
     def cost_usd(self) -> float | None:
+        """US dollars, for all jobs of its trial; None where nobody says."""
         return self.record.cost_usd
 
     @property
     def execution_time_s(self) -> float | None:
+        """Seconds that the worker's handler took."""
         return self.record.execution_time_s
 
     @property
     def queue_delay_s(self) -> float | None:
+        """Seconds from submission until a worker took the job, a cold start included."""
         return self.record.queue_delay_s
 
     @property
     def simulated(self) -> bool:
+        """Whether the simulator drew it."""
         return self.record.simulated
 
     @property
@@ -75,6 +80,7 @@ class Picture:
 
     @property
     def image(self) -> Image.Image:
+        """Its pixels, as Pillow has them."""
         from PIL import Image
 
         with Image.open(io.BytesIO(self.bytes)) as image:

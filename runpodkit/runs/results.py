@@ -64,6 +64,7 @@ class Results(ABC):
 
     @property
     def name(self) -> str:
+        """What it is called: its folder in the store, and how it is opened again."""
         return self._head.name
 
     @property
@@ -78,10 +79,12 @@ class Results(ABC):
 
     @property
     def simulated(self) -> bool:
+        """Whether the simulator drew it; of a joint run, all of it."""
         return self._head.simulated
 
     @cached_property
     def sweep(self) -> Sweep:
+        """The plan that it executes."""
         return Sweep.from_plan(dict(self._head.plan))
 
     def where(self, **where: Any) -> list[Record]:

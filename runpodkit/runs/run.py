@@ -70,6 +70,7 @@ class Run(Results):
     # how it stands
 
     async def _status(self) -> RunStatus:
+        """How it stands: `.state`, `.reason` where it is held, `.count(…)` of trials by state, `.cost_usd`."""
         if self._parts:
             return await self._joint_status()
         status = await self._ledger.status(self.name) if self._ledger else None
@@ -112,6 +113,7 @@ class Run(Results):
 
     @property
     def state(self) -> RunState:
+        """RUNNING, PAUSED, HELD, DONE or CANCELLED."""
         return self.status().state
 
     @property

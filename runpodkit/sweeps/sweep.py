@@ -111,6 +111,7 @@ class Sweep:
 
     @property
     def mode(self) -> Literal["grid", "zip"]:
+        """`grid`: every combination of values; `zip`: the first values together, then the second, and so on."""
         return self._mode
 
     @property

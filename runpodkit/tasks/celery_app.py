@@ -80,7 +80,4 @@ app = Celery("runpodkit", amqp=SturdyAMQP, task_cls=HandingBackTask, set_as_curr
 app.add_defaults(_configuration)
 if _alone:
     app.set_default()  # in every thread, where "current" is the one that imports this alone
-# What events and log lines show of a result, in characters: enough for the counts of a batch, too little for the
-# signature of a link, with which anybody who reads Flower's pages or the log could open a picture.
-app.Task.resultrepr_maxsize = 80
 stay_on_this_machine(sys.argv, os.environ)

@@ -1,4 +1,4 @@
-"""The table of dialects: in Python, and in the README as it is."""
+"""The table of dialects: in Python, and in the documentation as it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from runpodkit.endpoint.dialects import built_in
 from runpodkit.endpoint.dialects.table import as_markdown, dialects
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "dialects.md"
 
 
 def test_every_dialect_has_a_row() -> None:
@@ -18,5 +18,5 @@ def test_every_dialect_has_a_row() -> None:
     assert table.loc["black-forest-labs-flux-1-schnell", "price"] == "$0.0024 per megapixel"
 
 
-def test_the_readme_shows_the_table_as_it_is() -> None:
-    assert as_markdown() in README.read_text("utf-8")
+def test_the_documentation_shows_the_table_as_it_is() -> None:
+    assert as_markdown() in PAGE.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The README's handler, served and called as it is written there."""
+"""The handler of the documentation, served and called as it is written there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 
 from tests.whole.conftest import KEY, Simulated
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "handlers.md"
 
 
-def test_the_handler_of_the_readme_is_served_and_answers(tmp_path: Path, simulated: Callable[..., Simulated]) -> None:
-    section = README.read_text("utf-8").partition("## Serve your own handler")[2].partition("\n## ")[0]
-    handler, client = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+def test_the_documented_handler_is_served_and_answers(tmp_path: Path, simulated: Callable[..., Simulated]) -> None:
+    handler, client = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     (tmp_path / "my_handler.py").write_text(handler)
     one = simulated("--handler", "my_handler.py")
     code = client.replace("http://127.0.0.1:8100/v2/local", one.url.removesuffix("/run")).replace("my-key", KEY)
