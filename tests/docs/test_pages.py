@@ -18,9 +18,6 @@ from tests.docs.blocks import PAGES, ROOT, blocks_of, name_of
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAMED_FILE = re.compile(r"`((?:benchmarks|notebooks|examples|tests|docs|runpodkit)/[\w./-]+\.\w+)`")
-TO_COME = {"tasks.md", "workers.md", "monitoring.md", "flower.md", "containers.md", "security.md"}
-"""Pages that are in the navigation and not written yet."""
-FILES_TO_COME = {"examples/fastapi_app.py"}
 
 
 def prose(page: Path) -> str:
@@ -46,8 +43,6 @@ def test_links_lead_somewhere(page: Path) -> None:
         if parts.scheme:
             continue
         there = (page.parent / parts.path).resolve() if parts.path else page
-        if there.name in TO_COME:
-            continue
         if (
             not there.exists()
             or not there.is_relative_to(ROOT)
@@ -59,11 +54,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_that_are_named_are_there(page: Path) -> None:
-    assert [
-        file
-        for file in NAMED_FILE.findall(page.read_text("utf-8"))
-        if not (ROOT / file).exists() and file not in FILES_TO_COME
-    ] == []
+    assert [file for file in NAMED_FILE.findall(page.read_text("utf-8")) if not (ROOT / file).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -75,7 +66,7 @@ def test_every_page_is_in_the_navigation_and_there() -> None:
     lines = (ROOT / "mkdocs.yml").read_text("utf-8")
     listed = set(re.findall(r"[\w/-]+\.md", lines[lines.index("\nnav:") : lines.index("\nexclude_docs:")]))
 
-    assert {page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)} | TO_COME == listed
+    assert {page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)} == listed
 
 
 def test_the_site_asks_no_other_host() -> None:
