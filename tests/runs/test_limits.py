@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runpodkit.errors import LedgerError
+from runpodkit.errors import LedgerError, TransportError
 from runpodkit.runs.ledger import Ledger
 from runpodkit.runs.limits import RedisLimiter
 
@@ -67,3 +67,16 @@ async def test_a_redis_that_is_away_is_waited_for_and_then_told() -> None:
 
     assert 20 < clock.now < 25
     await ledger.aclose()
+
+
+async def test_what_waits_for_its_turn_is_not_sent_once_the_process_stops(ledger: Ledger) -> None:
+    stops: list[bool] = []
+    limiter = RedisLimiter(ledger, "e", stopping=lambda: bool(stops))
+    await limiter.take("run")
+    stops.append(True)
+
+    with pytest.raises(TransportError) as told:
+        await limiter.take("run")
+    await limiter.take("status")
+
+    assert told.value.may_be_accepted is False
