@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import signal
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -400,18 +401,30 @@ def test_a_server_killed_and_started_again_is_found_again(tmp_path: Path) -> Non
         stop(process)
 
 
+# In a process that has no other threads: as a Celery worker's main process when it makes its children.
+FORKING = """
+import os, sys
+from pydantic import SecretStr
+from runpodkit.storage.s3 import S3Store
+
+url, access_key, secret_key = sys.argv[1:]
+store = S3Store("pictures", SecretStr(access_key), SecretStr(secret_key), url, "ru-central1")
+store.put("parent", b"1")
+child = os.fork()
+if child == 0:
+    store.put("child", b"2")
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
 def test_a_store_made_before_a_fork_works_after_it(nanio: Server) -> None:
-    store = nanio.store()
-    store.put("parent", b"1")
-    child = os.fork()
-    if child == 0:
-        try:
-            store.put("child", b"2")
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert store.get("child") == b"2"
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, nanio.url, nanio.access_key, nanio.secret_key], timeout=60, check=False
+    )
+
+    assert done.returncode == 0
+    assert nanio.store().get("child") == b"2"
 
 
 def test_the_persons_own_aws_settings_change_nothing(
