@@ -19,6 +19,7 @@ from runpodkit.images.inscribed import MAX_TEXT
 from runpodkit.logs import redact
 from runpodkit.params import ImageParams
 from runpodkit.prompts import SentPrompt
+from runpodkit.secrecy import Censor
 
 VERSION = 1
 """A reader refuses what is newer than it knows."""
@@ -42,7 +43,7 @@ class Record:
 def write_record(params: ImageParams, sent: SentPrompt, info: Mapping[str, Any]) -> str:
     """The JSON; of `extra` that would make it larger than is read back, only the size stays."""
     values = params.model_dump(mode="python")
-    picture, values["extra"] = values["input_image"], _portable(values["extra"])
+    picture, values["extra"] = values["input_image"], Censor().clean(_portable(values["extra"]))
     record: dict[str, Any] = {"version": VERSION, "params": values, "set": sorted(params.model_fields_set)}
     if isinstance(picture, str) and (picture[:5].lower() == "data:" or len(picture) > _INLINE):
         values["input_image"] = None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runpodkit.runs.exports.secrecy import Censor
+from runpodkit.secrecy import Censor
 
 MAX_TEXT = 200
 MAX_ITEMS = 20

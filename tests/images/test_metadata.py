@@ -525,6 +525,16 @@ def test_pictures_and_keys_of_links_within_extra_do_not_travel(picture):
     assert again["mask"].startswith("sha256:") and len(again["mask"]) == 71
 
 
+def test_what_opens_doors_by_its_name_does_not_travel(picture):
+    key = "rpa_ABCDEFGHIJKLMNOPQRSTUVWX"
+    extra = {"hf_token": "canary-of-mine", "nested": {"api_key": "canary-too"}, "key": key, "lora": "ink"}
+
+    data = metadata.embed(picture(), PARAMS.with_values({"extra": extra}), SENT, {})
+
+    assert b"canary" not in data and b"ABCDEFGHIJKLMNOPQRSTUVWX" not in data
+    assert metadata.read_metadata(data).extra["lora"] == "ink"
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_an_extra_too_large_to_be_read_back_is_left_out_and_its_size_told(form, picture):
     params = PARAMS.with_values({"extra": {"blob": "x" * 5_000_000}})

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpodkit.errors import NoSuchKeyError
-from runpodkit.runs.exports.secrecy import Censor
 from runpodkit.runs.records import Share, batch_file, head_file
 from runpodkit.runs.rows import BATCH_SIZE, RunHead, RunState
 from runpodkit.runs.watch import progress
+from runpodkit.secrecy import Censor
 from runpodkit.storage import Store, is_key
 from runpodkit.storage.many import in_order
 from runpodkit.storage.zipped import write_zip

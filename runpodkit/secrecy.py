@@ -1,4 +1,4 @@
-"""Secrecy: JSON values without what opens doors, for files that go to other people.
+"""Secrecy: JSON values without what opens doors, for files and pages that other people see.
 
 Taken out are the keys and passwords of our settings, whatever looks like a RunPod key, values under
 names like `api_key`, and the part of a link that signs it or logs in.  Two that differ still differ
