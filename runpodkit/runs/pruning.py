@@ -48,7 +48,7 @@ NOTES = "pruning/"
 CLAIM_S = 120
 """A prune that was killed keeps others waiting no longer than this."""
 RENEW_S = 30.0
-FILES_AT_ONCE = 16
+FILES_AT_ONCE, HEADS_AT_ONCE = 16, 8
 CHUNK = 400
 INPUT_GRACE_S = 2.0
 """Between a sweep's input image reaching the store and its run being entered less than this passes."""
@@ -213,7 +213,13 @@ class Pruner:
         """What there is, which runs of it go, and their files."""
         kept = await asyncio.to_thread(holdings, self._store)
         notes = await asyncio.to_thread(self._notes)
-        known = {name: await self._known(holding) for name, holding in kept.items()}
+        places = asyncio.Semaphore(HEADS_AT_ONCE)
+
+        async def look(holding: Holding) -> _Known:
+            async with places:
+                return await self._known(holding)
+
+        known = dict(zip(kept, await asyncio.gather(*map(look, kept.values())), strict=True))
         for name, about in known.items():
             for part in about.head.parts if about.head else ():
                 if (other := known.get(str(part["run"]))) and part["run"] == part_name(name, str(part["endpoint"])):

@@ -8,7 +8,7 @@ says beforehand what is wrong with a task's arguments.  Importing this package c
 
 from __future__ import annotations
 
-from runpodkit.tasks import start_up, worker_logs  # what a Celery worker does before its first task
+from runpodkit.tasks import lines, start_up  # what a Celery worker does before its first task
 from runpodkit.tasks.asked import checked
 from runpodkit.tasks.celery_app import app
 from runpodkit.tasks.generate import (
@@ -24,9 +24,9 @@ __all__ = [
     "checked",
     "generate_image_batch_task",
     "generate_image_runpod_task",
+    "lines",
     "run_batches",
     "start_up",
     "test_runpod_connection_task",
     "upkeep",
-    "worker_logs",
 ]

@@ -65,7 +65,7 @@ def assert_whole(store: Store) -> None:
 runs_of_seeds = st.lists(st.sets(st.integers(1, 7), min_size=1, max_size=5), min_size=1, max_size=5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(runs=runs_of_seeds, doomed=st.lists(st.integers(0, 4), max_size=4), at_once=st.booleans())
 def test_after_deleting_any_runs_the_others_have_all_pictures_and_no_orphan_stays(redis_url, runs, doomed, at_once):
     async def check() -> None:
@@ -272,7 +272,7 @@ class Dying(LocalStore):
             raise StoreError("it died")
 
 
-@pytest.mark.parametrize("steps", range(0, 16))
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5, 7, 9, 12])
 async def test_stopped_anywhere_every_run_has_its_pictures_and_the_next_prune_finishes(
     tmp_path: Path, ledger: Ledger, steps: int
 ) -> None:

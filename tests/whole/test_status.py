@@ -13,11 +13,12 @@ from click.testing import CliRunner, Result
 
 import runpodkit as rk
 from runpodkit import kit as kits
-from runpodkit import stack
+from runpodkit import overview, stack
 from runpodkit.cli import main
 from runpodkit.kit import Kit
 from runpodkit.settings import Settings
 from runpodkit.stack.state import read
+from runpodkit.storage import s3
 
 
 def _mock(prompt: str, trials: int, exec_ms: int = 20) -> rk.Sweep:
@@ -103,7 +104,9 @@ def test_status_and_prune_on_one_screen_each(said, own: Kit):
     assert not list(own.store.keys("images/"))
 
 
-def test_each_part_that_does_not_answer_says_so_and_the_others_are_shown(said, own: Kit, tmp_path: Path):
+def test_each_part_that_does_not_answer_says_so_and_the_others_are_shown(said, own: Kit, monkeypatch):
+    monkeypatch.setattr(overview, "ENDPOINT_PATIENCE_S", 1.0)
+    monkeypatch.setattr(s3, "FIRST_PAUSE_S", 0.01)
     own.submit(_mock("a mill", 2), name="done").wait(progress=False)
     state = read(own.settings.home)
     assert state.simulator and state.simulator.process and state.redis

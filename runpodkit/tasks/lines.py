@@ -1,6 +1,6 @@
-"""Lines of a Celery worker: ours, Celery's and every library's, without secrets, as text or all of them as JSON.
+"""What a Celery worker writes: our lines, Celery's and every library's, without secrets, as text or all as JSON.
 
-What the lines are made of is `logs`' business; this module has Celery write them so, from the first line to the last.
+Hears Celery's signals; importing it changes nothing else.  A line that belongs to a task tells its id.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import time
 from contextlib import AbstractContextManager
 from typing import Any
 
-import celery.apps.worker
 from celery.signals import after_setup_logger, after_setup_task_logger, celeryd_init, task_postrun, task_prerun
 
 from runpodkit.logs import LineFormatter, about, enable, json_line
@@ -27,8 +26,10 @@ def _from_the_first_line_on(instance: Any, **_: Any) -> None:
     """Warnings are lines as well; where every line is to be JSON, Celery's picture of itself is left out."""
     as_json = Settings.load().log_json
     if as_json:
+        from celery.apps import worker  # not before: a program that only sends tasks does without
+
         instance.quiet = True
-        celery.apps.worker.safe_say = _say_as_json
+        worker.safe_say = _say_as_json
     warned = logging.StreamHandler()
     warned.setFormatter(LineFormatter(logging.Formatter("[%(asctime)s: %(levelname)s] %(message)s"), as_json=as_json))
     logging.captureWarnings(True)
