@@ -244,7 +244,7 @@ def test_it_all_happened(evidence: Evidence) -> None:
     for words in (
         "LedgerError",
         "StoreError",
-        "AuthError",
+        "RunHeldError",
         "TransportError",
         "ConfigError",
         "RunConflictError",
