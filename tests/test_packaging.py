@@ -162,7 +162,7 @@ def test_an_old_python_is_one_clear_line(tmp_path: Path) -> None:
 def test_the_checks_of_ci_are_those_of_the_readme() -> None:
     steps = re.findall(r"^step (\w+)$", text(".ci/run"), re.MULTILINE)
 
-    assert steps == ["venv", "lint", "test"]
+    assert steps == ["venv", "lint", "audit", "test"]
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
