@@ -49,13 +49,14 @@ def test_a_record_of_somebody_elses_run_is_text(tmp_path: Path) -> None:
     assert again.reason and not STEERS.search(again.reason)
 
 
-def test_an_error_of_the_command_line_is_one_line_of_text(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_the_command_line_is_one_line_of_text(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["show", f"name{EVIL}"])
+        main(["freeze", f"name{EVIL}"])  # looked at before anything is started
 
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert not STEERS.search(said.replace("\n", ""))
+    assert not (tmp_path / "home").exists()
 
 
 @given(st.text(max_size=50))
