@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from runpodkit import errors
+import runpodkit.errors as errors
 from runpodkit.params import explain
 from runpodkit.tasks.shown import plain_text, plain_value
 
