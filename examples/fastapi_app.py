@@ -14,13 +14,16 @@ There is no login, and each request may cost money: uvicorn listens on this mach
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from uuid import uuid4
 
 from celery.result import AsyncResult
-from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from kombu.exceptions import OperationalError
 from pydantic import ConfigDict, create_model
@@ -59,6 +62,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="Pictures", lifespan=lifespan)
+# A name of somebody else's that was pointed to this machine is not ours.  Behind a proxy: your own host's name.
+app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
 
 
 @asynccontextmanager
@@ -96,7 +101,20 @@ async def standing(task: AsyncResult) -> dict[str, Any]:
         return told
 
 
-@app.post("/generate", status_code=202)
+@app.exception_handler(RequestValidationError)
+async def refuse(request: Request, error: RequestValidationError) -> Response:
+    """422 without the value itself: NaN, or half a letter, could not be written down again."""
+    told = [{name: one[name] for name in ("type", "loc", "msg")} for one in error.errors()]
+    return Response(json.dumps({"detail": told}), 422, media_type="application/json")
+
+
+def no_other_site(request: Request) -> None:
+    """A page of another site, open in a browser on this machine, must not spend your money."""
+    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise HTTPException(403, "a page of another site may not ask for pictures")
+
+
+@app.post("/generate", status_code=202, dependencies=[Depends(no_other_site)])
 async def generate(
     prompt: Annotated[str, Query(min_length=1, max_length=4000)],
     fields: Fields | None = None,

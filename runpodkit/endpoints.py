@@ -116,6 +116,11 @@ def address_of(settings: Settings, name: str, named: NamedEndpoint) -> EndpointA
         ConfigError: its key is not set, or RUNPOD_API_KEY would leave for a host it was not given for.
     """
     place = EndpointAddress(named.url, SecretStr(""))
+    if settings._endpoints_are_a_files and place.host != RUNPOD_HOST:
+        raise ConfigError(
+            f"endpoint {name} is at {place.host}, and a .env names the file that says so, {endpoints_file(settings)}: "
+            "no key of the environment is sent there; export RUNPODKIT_ENDPOINTS (or RUNPODKIT_HOME) if it is yours"
+        )
     if named.key_env in (None, "RUNPOD_API_KEY"):
         if place.host != RUNPOD_HOST and not place.is_simulated:
             raise ConfigError(

@@ -109,6 +109,10 @@ class Settings(BaseSettings):
     log_json: bool = Field(False, alias="RUNPODKIT_LOG_JSON", description="Log lines as JSON objects.")
     env_file: Path | None = Field(None, alias="RUNPODKIT_ENV_FILE", description="The `.env` that was read.")
     _key_came_with_url: bool = PrivateAttr(False)
+    _url_is_a_files: bool = PrivateAttr(False)
+    """A `.env` names the endpoint, and the key comes from elsewhere."""
+    _endpoints_are_a_files: bool = PrivateAttr(False)
+    """A `.env` says which `endpoints.toml` is read."""
 
     @field_validator("home", "endpoints")
     @classmethod
@@ -160,6 +164,10 @@ class Settings(BaseSettings):
             raise ConfigError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
         sources = {_source(name, overrides, written) for name in ("RUNPOD_API_KEY", "RUNPOD_URL")}
         settings._key_came_with_url = len(sources) == 1
+        settings._url_is_a_files = _source("RUNPOD_URL", overrides, written) == ".env" and len(sources) > 1
+        settings._endpoints_are_a_files = any(
+            _source(name, overrides, written) == ".env" for name in ("RUNPODKIT_ENDPOINTS", "RUNPODKIT_HOME")
+        )
         for secret in (settings.runpod_api_key, settings.s3_access_key, settings.s3_secret_key):
             if secret:
                 hide(secret.get_secret_value())
@@ -208,7 +216,9 @@ class Settings(BaseSettings):
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             raise ConfigError(f"RUNPOD_URL {url} would send the key unencrypted: use https://")
         belongs = target is None and self._key_came_with_url
-        if parts.netloc != RUNPOD_HOST and parts.hostname not in _LOOPBACK and not belongs:
+        # whoever listens on this machine is not always its user: a file may not choose who that is either
+        local = parts.hostname in _LOOPBACK and not (target is None and self._url_is_a_files)
+        if parts.netloc != RUNPOD_HOST and not local and not belongs:
             raise ConfigError(
                 f"RUNPOD_API_KEY and the URL of {parts.netloc} come from different places, so the key is not sent "
                 "there: set RUNPOD_URL and RUNPOD_API_KEY together, in the environment or in one .env"

@@ -26,18 +26,25 @@ def read_json(text: str) -> Any:
         value = json.loads(text, parse_constant=str, parse_float=_finite)
     except RecursionError:
         raise ValueError("JSON nested too deep") from None
+    if is_deep(value):
+        raise ValueError(f"JSON nested deeper than {MAX_DEPTH}")
+    return value
+
+
+def is_deep(value: Any) -> bool:
+    """Whether lists and objects lie within each other more than `MAX_DEPTH` deep; asks without recursion."""
     level, depth = [value], 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise ValueError(f"JSON nested deeper than {MAX_DEPTH}")
+            return True
         level = [
             inner
             for outer in level
-            if isinstance(outer, dict | list)
+            if isinstance(outer, dict | list | tuple)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
-    return value
+    return False
 
 
 def read_object(text: str) -> dict[str, Any] | None:

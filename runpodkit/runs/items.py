@@ -18,6 +18,7 @@ from runpodkit.params import ImageParams
 from runpodkit.runs.oddities import of_picture
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import ImageFile, TrialState
+from runpodkit.secrecy import Censor
 from runpodkit.storage import Store
 
 if TYPE_CHECKING:
@@ -307,7 +308,7 @@ def _item(
 def _known(record: Record, run: str) -> dict[str, Any]:
     """What a record says, by name; axes before all else, as a parameter of the same name may have been respelt."""
     facts: dict[str, Any] = {name: getattr(record.params, name) for name in _PARAMETERS}
-    facts |= {f"extra.{name}": value for name, value in record.params.extra.items()}
+    facts |= {f"extra.{name}": value for name, value in Censor().clean(record.params.extra).items()}
     facts |= {name: getattr(record, name) for name in _FACTS}
     return {**facts, **record.values, RUN: run}
 

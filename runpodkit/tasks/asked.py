@@ -7,6 +7,7 @@ An input image is therefore a data URI, a link or the key of a picture in the st
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from runpodkit.images.bounded_json import MAX_DEPTH, is_deep
 from runpodkit.params import ImageParams, explain
 from runpodkit.runs.inputs import PREFIX
 from runpodkit.tasks.shown import plain_text
@@ -39,6 +41,8 @@ def checked(fields: Mapping[str, Any]) -> ImageParams:
         params = ImageParams(**given)
     except ValidationError as exc:
         raise ValueError(plain_text(explain(exc))) from None
+    if flaw := _flaw_of_extra(params.extra):
+        raise ValueError(f"extra: {flaw}")
     if params.input_image is not None and (flaw := _flaw_of_image(params.input_image)):
         raise ValueError(f"input_image={_begin(params.input_image)}: {flaw}")
     return params
@@ -72,6 +76,17 @@ def unknown_arguments(names: Iterable[str], known: Iterable[str]) -> str:
             f"{name} is not an argument; " + (f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}")
         )
     return "; ".join(told)
+
+
+def _flaw_of_extra(extra: Mapping[str, Any]) -> str | None:
+    """Why no message can carry it; None: one can."""
+    if is_deep(dict(extra)):
+        return f"nested deeper than {MAX_DEPTH}"
+    try:
+        json.dumps(dict(extra), allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as exc:
+        return f"not what JSON can hold ({exc})"
+    return None
 
 
 def _flaw_of_image(image: str) -> str | None:

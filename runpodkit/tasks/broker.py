@@ -24,6 +24,7 @@ from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from runpodkit.images.bounded_json import MAX_DEPTH, is_deep
 from runpodkit.runs.owners import this_process
 
 HOLDERS = "holders"
@@ -60,6 +61,8 @@ class _Message(virtual.Message):
         task = self.headers.get("task") if isinstance(self.headers, dict) else None
         if not (_is_task(body) if task else isinstance(body, list) or (isinstance(body, dict) and "task" not in body)):
             raise DecodeError("the body of a message is not what this version of Celery sends")
+        if is_deep(body):  # handing it to a child would end the worker, and the next one
+            raise DecodeError(f"the body of a message is nested deeper than {MAX_DEPTH}")
         return body
 
 

@@ -20,6 +20,7 @@ from celery.result import AsyncResult
 from celery.worker.request import Request
 
 from runpodkit.errors import RunpodkitError
+from runpodkit.images.bounded_json import MAX_DEPTH, is_deep
 from runpodkit.logs import task_log
 from runpodkit.runs.engine import HandedBack
 from runpodkit.tasks.asked import unknown_arguments
@@ -61,9 +62,12 @@ class CallTask(HandingBackTask):
 
         Raises:
             TypeError: an argument that the task does not have, or one that is missing.
+            ValueError: an argument that is nested too deep for any message.
         """
         if unknown := sorted({*(kwargs or {})} - {*self._arguments}):
             raise TypeError(f"{self.__name__}: {unknown_arguments(unknown, self._arguments)}")
+        if is_deep([args or (), kwargs or {}]):
+            raise ValueError(f"{self.__name__}: an argument is nested deeper than {MAX_DEPTH}")
         options |= {"argsrepr": shown([*(args or ())]), "kwargsrepr": shown({**(kwargs or {})})}
         return super().apply_async(args, kwargs, **options)
 

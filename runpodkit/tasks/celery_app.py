@@ -51,7 +51,7 @@ def _configured() -> dict[str, Any]:
     else:
         settings = Settings.load()
         address = settings.address()
-        if address is None:
+        if address is None and settings.redis_url is None:  # on a Redis of theirs, who only sends tasks needs none
             stack.ensure_simulator(settings)
         broker = stack.broker_url(stack.redis_url(settings))
         sweeps, high_priority = stack.queues(settings, address)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from runpodkit.redaction import without_unknown
 from runpodkit.secrecy import Censor
 
 MAX_TEXT = 200
@@ -31,7 +32,7 @@ def shown(value: Any) -> str:
 
 def plain_text(text: str) -> str:
     """Text without secrets and without pictures."""
-    return _SIGNS.sub(r"\1•••", Censor().text(_DATA.sub(r"\1…", text)))
+    return without_unknown(_SIGNS.sub(r"\1•••", Censor().text(_DATA.sub(r"\1…", text))))
 
 
 def plain_value(value: Any) -> Any:

@@ -143,7 +143,7 @@ def running_loop(kit: Kit) -> list[str]:
 
 def celery_of(kit: Kit) -> Celery:
     redis = stack.broker_url(stack.redis_url(kit.settings))
-    return Celery(broker=redis, backend=redis)
+    return Celery(broker=redis, backend=redis, set_as_current=False)
 
 
 def task_timeout(kit: Kit) -> list[str]:

@@ -130,7 +130,9 @@ def test_started_is_seen_and_an_id_is_enough_in_any_thread(tasks: Celery) -> Non
     with pytest.raises(TimeoutError, match="timed out"):
         sent.get(timeout=0.2)
     states: list[str] = []
+    deadline = time.monotonic() + 60
     while (state := AsyncResult(sent.id).state) != "SUCCESS":
+        assert time.monotonic() < deadline, f"{state} under {AsyncResult(sent.id).app}"
         states.append(state)
         time.sleep(0.05)
     with ThreadPoolExecutor() as pool:

@@ -19,6 +19,7 @@ from runpodkit.runs.exports.page_axes import TRIAL, axes_of, axis_data, placed, 
 from runpodkit.runs.exports.page_values import Columns, as_json, label, plain, portable
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import ImageFile, RunHead
+from runpodkit.secrecy import Censor
 from runpodkit.sweeps.axes import EXTRA, canonical
 from runpodkit.sweeps.sweep import Sweep
 
@@ -164,7 +165,7 @@ def _flat(params: ImageParams) -> dict[str, str]:
     """Parameters as JSON texts by name, `extra` one by one; those that every trial has, and those that were set."""
     names = [name for name in ImageParams.model_fields if name not in _UNTOLD]
     told = {name: getattr(params, name) for name in names if name in _ALWAYS or name in params.model_fields_set}
-    told |= {f"{EXTRA}{name}": value for name, value in params.extra.items()}
+    told |= {f"{EXTRA}{name}": value for name, value in Censor().clean(params.extra).items()}
     return {name: as_json(portable(name, value)) for name, value in told.items()}
 
 
