@@ -224,7 +224,6 @@ class Kit:
             ValueError: a field is unknown, out of bounds, or the dialect cannot honour it.
             JobFailedError: the job ended without a picture.
             RunHeldError: the endpoint refuses or does not answer.
-            HandedBack: `draining` said to stop; the same `call_id` follows the job later.
         """
         one = await asyncio.to_thread(with_stored_images, sweep(user_prompt, **fields), self.store)
         if len(one) != 1:
@@ -233,17 +232,14 @@ class Kit:
             )
         refuse(one, self._checked_dialect())
         head = self._one_head(one, call_id or secrets.token_hex(8))
-        name = head.name
-        await self.ledger.create(head, listed=False)
         try:
-            await self.engine.drive(name, owner=f"{name}:{secrets.token_hex(4)}", slice_s=None, hold_patience_s=20.0)
+            head = await calls.work(head, self.ledger, self.engine, hold_patience_s=20.0)
         except asyncio.CancelledError:
-            await asyncio.shield(asyncio.ensure_future(self._abandon(name)))
+            await asyncio.shield(asyncio.ensure_future(self._abandon(head.name)))
             raise
-        status = await self.ledger.status(name)
-        if status and not status.is_over:
-            await self._abandon(name)
-            raise RunHeldError(name, status.reason or "it was interrupted", passes=status.hold == "probe")
+        except RunHeldError:
+            await self._abandon(head.name)
+            raise
         return await self._drawn(head)
 
     generate, agenerate = both_ways(_generate)

@@ -22,12 +22,20 @@ LOOK_S = 1.0
 
 
 async def work(
-    head: RunHead, ledger: Ledger, engine: Engine, *, starts: int, draining: Callable[[], bool] = lambda: False
+    head: RunHead,
+    ledger: Ledger,
+    engine: Engine,
+    *,
+    starts: int | None = None,
+    hold_patience_s: float = HOLD_PATIENCE_S,
+    draining: Callable[[], bool] = lambda: False,
 ) -> RunHead:
     """See a call's run to its end, or wait for the driver that has it; gives the head it was entered with.
 
     Args:
         starts: So many may there be, this one included: a call that kills its callers must not go on for ever.
+            A call that somebody works on already is no start.
+        hold_patience_s: Seconds for which an endpoint or store that does not answer is waited for.
         draining: Says when to stop: the job is left to the next call.
 
     Raises:
@@ -39,7 +47,9 @@ async def work(
     name = head.name
     head = await ledger.create(head, listed=False) or head
     status = await ledger.status(name)
-    if status is not None and not status.is_over and await ledger.count(name, "starts") > starts:
+    await _free_leases(name, ledger)
+    begins = starts is not None and status is not None and not status.is_over and not await ledger.live_drivers(name)
+    if begins and await ledger.count(name, "starts") > (starts or 0):
         job = (await ledger.rows(name, [0]))[0].job
         await end(name, ledger, engine)
         told = f"its Celery worker died {starts} times at it, so it is not tried again; the worker's log says of what"
@@ -48,7 +58,7 @@ async def work(
         await _free_leases(name, ledger)
         try:
             await engine.drive(
-                name, owner=this_process(), slice_s=None, hold_patience_s=HOLD_PATIENCE_S, draining=draining
+                name, owner=this_process(), slice_s=None, hold_patience_s=hold_patience_s, draining=draining
             )
         except LedgerError as exc:
             if draining():
@@ -60,7 +70,8 @@ async def work(
         if status.is_over:
             return head
         if draining():
-            await ledger.add(name, starts=-1)  # nothing died
+            if begins:
+                await ledger.add(name, starts=-1)  # nothing died
             raise HandedBack(f"{name} is left to the next worker")
         if status.state is RunState.HELD:
             raise RunHeldError(name, status.reason or "no reason given", passes=status.hold == "probe")

@@ -6,6 +6,7 @@ Owns the Celery producer; the tasks themselves are known here by name alone.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from runpodkit.runs.rows import RunState
 
 RUN_BATCHES = "runpodkit.run_batches"
 REDISPATCH_S = 10.0
+CALL_GRACE_S = 30.0
+"""Whoever asked for a single picture drives it; one that nobody drives later than this is driven like any run."""
 
 CELERY_SETTINGS: Mapping[str, Any] = {
     "task_serializer": "json",
@@ -92,15 +95,16 @@ class Dispatcher:
         """Dispatch every run of this family that should move but has no driver; gives their names.
 
         Safe to call from anywhere at any time: one caller at a time does it, and not twice within 10 s for a run.
-        While no Celery worker is there, nothing is added to messages that wait already.
+        Messages that wait already, for a free slot or for a Celery worker, are enough for so many runs.
         """
         if not await self._ledger.only_one("upkeep", 2.0):
             return []
-        if not await self.live_workers() and await asyncio.to_thread(self._messages) > 0:
+        stuck = [name for name in await self._ledger.names(active=True) if await self._is_stuck(name)]
+        if not stuck or await asyncio.to_thread(self._messages) >= len(stuck):
             return []
         revived = []
-        for name in await self._ledger.names(active=True):
-            if await self._is_stuck(name) and not await self._ledger.is_locked(f"revive:{name}"):
+        for name in stuck:
+            if not await self._ledger.is_locked(f"revive:{name}"):
                 head = await self._ledger.head(name)
                 await self.dispatch(name, head.batches if head else 1)
                 revived.append(name)
@@ -111,7 +115,9 @@ class Dispatcher:
         if head is None or status is None:
             await self._ledger.forget(name)
             return False
-        if head.family != self._family or head.kind not in ("sweep", "part") or status.is_over:
+        if head.family != self._family or head.kind == "joint" or status.is_over:
+            return False
+        if head.kind == "single" and time.time() - head.created_at < CALL_GRACE_S:
             return False
         moves = status.state in (RunState.RUNNING, RunState.CANCELLED) or (
             status.state is RunState.HELD and status.hold == "probe"

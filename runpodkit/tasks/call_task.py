@@ -21,7 +21,7 @@ from celery.worker.request import Request
 
 from runpodkit.errors import RunpodkitError
 from runpodkit.images.bounded_json import MAX_DEPTH, is_deep
-from runpodkit.logs import task_log
+from runpodkit.logs import about, task_log
 from runpodkit.runs.engine import HandedBack
 from runpodkit.tasks.asked import unknown_arguments
 from runpodkit.tasks.failures import as_told, passes
@@ -54,6 +54,8 @@ class CallTask(HandingBackTask):
     Request = "runpodkit.tasks.call_task:PrivateRequest"
     acks_late = True
     max_retries = 3
+    throws = (RunpodkitError, ValueError, TypeError)
+    """What the caller is told is one line in the log; a traceback there means a bug."""
     default_retry_delay = 60
     """Seconds."""
 
@@ -96,7 +98,8 @@ class CallTask(HandingBackTask):
         while True:
             last = self.max_retries is not None and tries >= self.max_retries
             try:
-                return work(last)
+                with about(run=f"one-{self.call_id()}"):
+                    return work(last)
             except Exception as exc:
                 told = as_told(exc)
                 if last or not passes(exc):
@@ -104,6 +107,7 @@ class CallTask(HandingBackTask):
             task_log.warning("{}; tried again in {} s", told, self.default_retry_delay)
             self._try_later(told)
             tries += 1
+            self.request.retries = tries
             self._wait()
 
     def _try_later(self, told: Exception) -> None:

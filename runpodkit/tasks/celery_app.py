@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 from celery import Celery, _state
-from celery.bin.celery import celery as celery_command
 from kombu.entity import Queue
 
 import runpodkit.stack as stack
@@ -37,6 +36,8 @@ def _configuration() -> dict[str, Any]:
     try:
         return _configured()
     except RunpodkitError as exc:
+        from celery.bin.celery import celery as celery_command  # a program that only sends tasks does without
+
         context = click.get_current_context(silent=True)
         if context is not None and context.find_root().command is celery_command:
             raise click.ClickException(" ".join(str(exc).split())) from None
@@ -51,8 +52,6 @@ def _configured() -> dict[str, Any]:
     else:
         settings = Settings.load()
         address = settings.address()
-        if address is None and settings.redis_url is None:  # on a Redis of theirs, who only sends tasks needs none
-            stack.ensure_simulator(settings)
         broker = stack.broker_url(stack.redis_url(settings))
         sweeps, high_priority = stack.queues(settings, address)
     return {

@@ -12,7 +12,7 @@ import runpodkit.errors as errors
 from runpodkit.params import explain
 from runpodkit.tasks.shown import plain_text, plain_value
 
-_STAYING = (errors.NoSuchKeyError,)
+_STAYING = (errors.NoSuchKeyError, errors.StoreRefusedError)
 _PASSING = (errors.StoreError, errors.LedgerError, errors.TransportError, errors.ServerError, errors.RateLimitError)
 
 

@@ -36,7 +36,7 @@ def _check(instance: Any, **_: Any) -> None:
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # at each loss of Redis: about what we set
     try:
         kit = current_kit()
-        task_log.info("{}", line(kit, instance.app))
+        task_log.info("{}", line(kit, instance.app, _dialect_of(kit)))
         loop = LoopThread("runpodkit start-up")  # gone before children are forked: they inherit no half of a thread
         wrong = loop.call(_tried(kit))
         loop.close()
@@ -53,12 +53,27 @@ def _check(instance: Any, **_: Any) -> None:
         raise SystemExit(1)
 
 
-def line(kit: Kit, app: Celery) -> str:
+def _dialect_of(kit: Kit) -> str:
+    """Its name.  Sweeps bring their own along, so one whose file is gone stops only single pictures.
+
+    Raises:
+        ConfigError: no dialect has that name.
+    """
+    try:
+        return kit.dialect.name
+    except ConfigError as exc:
+        if not (kit.settings.dialect or "").endswith((".toml", ".json")):
+            raise
+        task_log.error("dialect: {}; sweeps bring their own, single pictures fail until it is there", exc)
+        return "missing"
+
+
+def line(kit: Kit, app: Celery, dialect: str) -> str:
     """What a worker serves.  No key, no password."""
     mode = "SIMULATOR" if kit.simulated else "LIVE"
     queues = ", ".join(app.amqp.queues.consume_from)
     return (
-        f"serving {mode} endpoint {kit.address.url} · dialect {kit.dialect.name} · "
+        f"serving {mode} endpoint {kit.address.url} · dialect {dialect} · "
         f"Redis {stack.without_password(stack.redis_url(kit.settings))} · store {kit.store!r} · queues {queues}"
     )
 
@@ -73,7 +88,7 @@ async def _tried(kit: Kit) -> list[tuple[str, RunpodkitError]]:
     async def redis() -> str:
         if kit.settings.redis_url is None:
             return "embedded"
-        for remark in await asyncio.to_thread(stack.check_foreign_redis, kit.settings.redis_url.get_secret_value()):
+        for remark in await asyncio.to_thread(stack.check_foreign_redis, stack.redis_url(kit.settings)):
             task_log.warning("{}", remark)
         return "answers"
 

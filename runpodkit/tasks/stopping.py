@@ -26,14 +26,15 @@ from celery.signals import (
     worker_process_init,
     worker_shutting_down,
 )
+from celery.worker import state
 
 from runpodkit.logs import task_log
 from runpodkit.runs.engine import HandedBack
 
-PATIENCE_S = 8.0
+PATIENCE_S = 7.0
 """From the first signal until what has not returned is cut off; containers are killed after 10 s."""
 DRAIN_SIGNAL = signal.SIGUSR2
-AGAIN_S = 0.5
+AGAIN_S = 0.2
 """How often it is sent."""
 SAME_SIGNAL_S = 1.0
 """A SIGTERM so soon after the word of the main process is the same one, sent to the whole process group."""
@@ -63,7 +64,7 @@ class HandingBackTask(Task):  # type: ignore[misc]
         try:
             return super().__call__(*args, **kwargs)
         except HandedBack as exc:
-            task_log.info("task {} goes back to its queue: {}", self.request.id, exc)
+            task_log.info("goes back to its queue; the next worker follows its job")
             raise Reject(str(exc), requeue=True) from None
 
 
@@ -84,20 +85,27 @@ def _begin(**_: Any) -> None:
 @worker_shutting_down.connect
 def _pass_on(how: str = "", **_: Any) -> None:
     """In the main process, for every signal it gets."""
+    global _since
     if _told.is_set():
+        if how == "Warm" and time.monotonic() - _since > SAME_SIGNAL_S:
+            os.kill(os.getpid(), signal.SIGQUIT)  # Celery itself takes a second SIGTERM for the first
         return
+    _since = time.monotonic()
     _told.set()
     if how == "Warm":
         threading.Thread(target=_stop_children, name="runpodkit stopping", daemon=True).start()
 
 
 def _stop_children() -> None:
-    """Tell them again and again: a thread that is about to wait for another may miss one signal."""
+    """Tell them again and again: a thread that is about to wait for another may miss one signal.
+
+    After a second signal Celery waits for each child that is at work, and one that hangs takes no word any more.
+    """
     began = time.monotonic()
     while time.monotonic() - began < PATIENCE_S:
         for child in billiard.active_children():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, DRAIN_SIGNAL)
+                os.kill(child.pid, DRAIN_SIGNAL if state.should_terminate is None else signal.SIGKILL)
         time.sleep(AGAIN_S)
     task_log.warning("what did not return within {:.0f} s is cut off; the next worker follows its jobs", PATIENCE_S)
     os.kill(os.getpid(), signal.SIGQUIT)

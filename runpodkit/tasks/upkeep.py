@@ -61,7 +61,9 @@ def _look_after_runs() -> None:
             shared_loop().call(kit.dispatcher.worker_beats())
             _dispatch_stuck_runs(kit)
             if count := lost.give_back(shared_loop().call(kit.ledger.workers())):
-                task_log.warning("{} messages of Celery workers that are gone went back to their queue", count)
+                task_log.warning(
+                    "messages whose Celery worker or connection is gone went back to their queue: {}", count
+                )
         except (RunpodkitError, OperationalError) as exc:
             task_log.warning("upkeep: {}", exc)
         if wait_for_stop(UPKEEP_S):

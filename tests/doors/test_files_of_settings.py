@@ -63,6 +63,32 @@ def test_the_key_of_the_environment_stays_when_a_file_names_another_host(
         Settings.load().address()
 
 
+def test_a_file_does_not_choose_who_listens_on_this_machine_for_the_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", KEY)
+    written(tmp_path / ".env", "RUNPOD_URL=http://127.0.0.1:8100/v2/local/run\n")
+
+    with pytest.raises(ConfigError, match="come from different places"):
+        Settings.load().address()
+
+
+@pytest.mark.parametrize("line", ["RUNPODKIT_ENDPOINTS={folder}/endpoints.toml", "RUNPODKIT_HOME={folder}"])
+def test_a_file_does_not_name_the_endpoints_that_get_keys_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str
+) -> None:
+    if line.startswith("RUNPODKIT_HOME"):
+        monkeypatch.delenv("RUNPODKIT_HOME")
+    monkeypatch.setenv("SOME_TOKEN", "canary-of-the-environment")
+    written(tmp_path / "endpoints.toml", f'[x]\nurl = "{ELSEWHERE}"\nkey_env = "SOME_TOKEN"\n')
+    written(tmp_path / ".env", line.format(folder=tmp_path) + "\n")
+    settings = Settings.load()
+
+    with pytest.raises(ConfigError, match="export RUNPODKIT_ENDPOINTS") as caught:
+        address_of(settings, "x", named_endpoints(settings)["x"])
+    assert "canary" not in str(caught.value)
+
+
 def test_a_spelling_of_the_file_does_not_win_over_another_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

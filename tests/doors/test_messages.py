@@ -26,7 +26,21 @@ from tests.doors.conftest import wait_for
 
 pytestmark = pytest.mark.slow
 PREFIX = "runpodkit:celery:"
-ODD = ("5", '"text"', "null", "[]", "[1]", "[1, 2, 3]", '[[], {}, {"chain": 5}]', "{}", '{"args": 5}', "[" * 100_000)
+DEEP_TASK = '[[], {"extra": {"x": ' + "[" * 500 + "]" * 500 + '}}, {"chain": null}]'
+"""As a task is sent; what hands it to a child of the worker goes so deep that it would end the worker."""
+ODD = (
+    "5",
+    '"text"',
+    "null",
+    "[]",
+    "[1]",
+    "[1, 2, 3]",
+    '[[], {}, {"chain": 5}]',
+    "{}",
+    '{"args": 5}',
+    "[" * 100_000,
+    DEEP_TASK,
+)
 
 
 class Touches:

@@ -175,11 +175,12 @@ def test_nothing_in_the_page_points_elsewhere(tmp_path: Path) -> None:
 def test_secrets_and_what_gives_access_are_left_out(tmp_path: Path) -> None:
     hide("rpa_made_up_for_this_test")
     plan = sweep("a mill rpa_made_up_for_this_test", steps=[1, 2], input_image="https://user:pw@example.org/a.png?X-Amz-Signature=abc",
-                 extra={"mask": "data:image/png;base64," + "A" * 3000, "link": "https://example.org/l?token=abc"})  # fmt: skip
+                 extra={"mask": "data:image/png;base64," + "A" * 3000, "link": "https://example.org/l?token=abc",
+                        "hf_token": "canary-by-its-name"})  # fmt: skip
     data = data_of(kept_run(tmp_path, plan).to_html(tmp_path / "page.html"))
 
     text = json.dumps(data)
-    assert "rpa_made_up" not in text
+    assert "rpa_made_up" not in text and "canary" not in text
     assert json.loads(data["same"]["input_image"]) == "https://example.org/a.png"
     assert json.loads(data["same"]["extra.mask"]) == "data:image/png;base64, 3,022 characters"
     assert json.loads(data["same"]["extra.link"]) == "https://example.org/l"

@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+import redis
 from celery.result import AsyncResult
 
 from runpodkit.errors import JobCancelledError
@@ -50,6 +51,20 @@ def test_a_batch_whose_process_is_killed_follows_its_jobs(system: System) -> Non
 
     assert [one["job_id"] for one in result["results"]] == jobs
     assert [system.jobs(prompt) for prompt in prompts] == [[job] for job in jobs]
+
+
+def test_a_task_that_is_worked_on_is_not_delivered_again_however_long_it_takes(system: System) -> None:
+    def taken() -> float:
+        """When the oldest message that is worked on was last said to be; kombu restores it an hour later."""
+        found = client.zrange("runpodkit:celery:unacked_index", 0, 0, withscores=True)
+        return float(found[0][1]) if found else 0.0
+
+    with redis.Redis.from_url(system.redis_url) as client:
+        sent = system.send("generate_image", user_prompt="a long one", extra=mock(9000), **SMALL)
+        first = soon(taken)
+        soon(lambda: taken() > first, wait_s=15)
+
+    assert sent.get(timeout=30)["attempts"] == 1
 
 
 def test_a_task_that_kills_its_workers_is_given_up_and_its_job_cancelled(system: System) -> None:

@@ -21,6 +21,8 @@ def test_keys_signatures_and_pictures_are_taken_out() -> None:
                 "hf_token": "canary",
                 "nested": [{"api_key": "canary"}, SIGNED, "data:image/png;base64," + "canary" * 10],
                 "plain": "canary-registered",
+                "header": "Bearer canary-of-a-header",
+                "model": "hf_CANARYCANARYCANARYCANARY",
             },
             "key": "rpa_CANARYCANARYCANARY",
         }

