@@ -123,4 +123,4 @@ def test_the_tree_of_errors_keeps_its_lines(package: griffe.Module) -> None:
     words = package["errors"].docstring.value
 
     assert "\n```text\nRunpodkitError\n├── ConfigError " in words
-    assert re.search(r"└── NoSuchKeyError .*\n```\n", words)
+    assert re.search(r"└── StoreRefusedError .*\n```\n", words)
