@@ -4,6 +4,7 @@
   and its awaitable twin; griffe takes them for two attributes without a word.
 - A pydantic field says its meaning, bounds and reason inside `Field(…)`, and its default as an argument of it.
 - A tree drawn in a docstring keeps its lines.
+- A Celery task that is bound has a `self` which no caller gives.
 """
 
 from __future__ import annotations
@@ -50,6 +51,10 @@ class Reference(Extension):
                 if words:
                     attr.docstring = Docstring(" ".join(words), parser="google")
                 attr.value = ast.unparse(given[0]) if given else None
+
+    def on_function_instance(self, *, func: Function, **_: Any) -> None:
+        if any(".task(" in str(decorator.value) for decorator in func.decorators) and "self" in func.parameters:
+            del func.parameters["self"]
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
         if obj.docstring and "├── " in obj.docstring.value:

@@ -102,6 +102,13 @@ def test_methods_that_work_both_ways_have_signature_and_words(package: griffe.Mo
     assert "agenerate" not in package["kit.Kit"].members
 
 
+def test_a_task_has_no_self_that_a_caller_would_give(package: griffe.Module) -> None:
+    one, batch = (package[f"tasks.generate.generate_image_{name}_task"] for name in ("runpod", "batch"))
+
+    assert next(iter(one.parameters)).name == "user_prompt"
+    assert next(iter(batch.parameters)).name == "prompts"
+
+
 def test_a_field_says_meaning_default_and_bounds(package: griffe.Module) -> None:
     width, attempts = package["params.ImageParams.width"], package["runs.policies.RunPolicy.max_attempts"]
 
@@ -116,4 +123,4 @@ def test_the_tree_of_errors_keeps_its_lines(package: griffe.Module) -> None:
     words = package["errors"].docstring.value
 
     assert "\n```text\nRunpodkitError\n├── ConfigError " in words
-    assert re.search(r"└── NoSuchKeyError .*\n```\n", words)
+    assert re.search(r"└── StoreRefusedError .*\n```\n", words)

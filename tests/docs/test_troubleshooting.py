@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import flower.api
 import httpx
 import pytest
 from botocore.exceptions import ClientError
@@ -156,6 +157,12 @@ def stuck_in_pending(kit: Kit) -> list[str]:
         return [app.AsyncResult("nobody-knows-this").state, *templates("runpodkit/kit.py")]
 
 
+def no_result_backend(kit: Kit) -> list[str]:
+    with Celery(set_as_current=False) as app:
+        asked = app.AsyncResult("nobody-imported-us")
+        return said_by(lambda: asked.state, lambda: asked.get(timeout=1))
+
+
 def wait_timeout(kit: Kit) -> list[str]:
     return said_by(lambda: asked(kit.address.url, kit.address.api_key.get_secret_value(), given_up))
 
@@ -279,7 +286,7 @@ PROVOKED = {
         key_not_set, url_not_set, key_refused, endpoint_unknown, env_not_read, redis_refused, endpoint_refused,
         port_taken, running_loop, task_timeout, stuck_in_pending, wait_timeout, stuck_in_queue, without_output,
         out_of_memory, no_picture, budget, name_taken, field_refused, bad_field, no_such_run, extra_missing, timeout,
-        endpoint_not_here, bucket, too_many_requests,
+        endpoint_not_here, bucket, too_many_requests, no_result_backend,
     )
 }  # fmt: skip
 IN_SOURCE = {
@@ -288,6 +295,8 @@ IN_SOURCE = {
     "equal-failures": ("runpodkit/runs/driver.py",),
     "confirm": ("runpodkit/kit.py",),
     "another-store": ("runpodkit/runs/engine.py",),
+    "worker-ends": ("runpodkit/tasks/start_up.py",),
+    "flower-401": (str(Path(flower.api.__file__)),),
 }
 
 
