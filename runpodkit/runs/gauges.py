@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio as aioredis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from runpodkit.errors import LedgerError
 from runpodkit.logs import redact
@@ -171,5 +171,7 @@ async def _reply(answer: Any) -> Any:
 async def _errors(what: str) -> AsyncIterator[None]:
     try:
         yield
+    except AuthenticationError as exc:
+        raise LedgerError(f"Redis refuses the login, correct REDIS_URL: {redact(str(exc))}") from exc
     except (RedisError, OSError) as exc:
         raise LedgerError(f"Redis: could not {what}: {redact(str(exc))}") from exc
