@@ -171,7 +171,7 @@ async def _reply(answer: Any) -> Any:
 async def _errors(what: str) -> AsyncIterator[None]:
     try:
         yield
-    except AuthenticationError as exc:
-        raise LedgerError(f"Redis refuses the login, correct REDIS_URL: {redact(str(exc))}") from exc
     except (RedisError, OSError) as exc:
+        if any(isinstance(one, AuthenticationError) for one in (exc, exc.__cause__)):  # asyncio's client wraps it
+            raise LedgerError(f"Redis refuses the login, correct REDIS_URL: {redact(str(exc))}") from exc
         raise LedgerError(f"Redis: could not {what}: {redact(str(exc))}") from exc
