@@ -34,7 +34,7 @@ def test_on_a_fresh_home_status_says_that_nothing_is_there_and_makes_nothing(run
     home = tmp_path / "home"
     assert done.stdout.startswith(f"nothing is there yet in {home}: rk.connect()")
     assert not home.exists()
-    told = json.loads(runpodkit("status", "--json").stdout)
+    told = json.loads(status("--json").stdout)
     assert (told["queues"], told["workers"], told["runs"], told["money_today"]) == (None, None, None, None)
     assert not home.exists()
 
@@ -83,8 +83,6 @@ def test_status_and_prune_on_one_screen_each(runpodkit, own: Kit):
     told = json.loads(status("--json").stdout)
     assert [(run["name"], run["state"], run["trials"]) for run in told["runs"]] == [("slow", "PAUSED", 40)]
 
-    bad = runpodkit("prune", "--older-than", "30")
-    assert bad.returncode == 1 and "such as 12h, 30d or 2w" in bad.stderr
     assert runpodkit("star", "shares").stdout == "run shares has a star\n"
     words = ("prune", "--older-than", "0h", "--keep-starred")
     asked = runpodkit(*words)
