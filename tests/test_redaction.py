@@ -156,7 +156,7 @@ def test_hostile_text_takes_no_more_than_linear_time(part):
 
 
 @pytest.mark.parametrize(
-    "text", ["Signature=b4f30aab9c", "api_key: b'b4f30aab9c'", '{"token": "b4f30aab9c"}', "secret=B4f30aab9c"]
+    "text", ["Signature=b4f30aab9c", "api_key=b'b4f30aab9c'", '{"token": "b4f30aab9c"}', "secret=B4f30aab9c"]
 )
 def test_a_secret_that_begins_like_the_mark_of_bytes_leaves_none_of_its_letters(text: str) -> None:
     told = without_unknown(text)
