@@ -124,7 +124,7 @@ async def generate(
     try:
         checked(asked)
     except ValueError as exc:
-        raise HTTPException(422, str(exc)) from None
+        raise RequestValidationError([{"type": "value_error", "loc": ("body",), "msg": str(exc)}]) from None
     task_id = str(uuid4())
     async with redis_answers():
         await app.state.redis.set(f"runpodkit:api:{task_id}", 1, ex=KEPT_S)

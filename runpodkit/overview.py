@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import runpodkit.stack as stack
 from runpodkit.endpoint.client import Endpoint
-from runpodkit.errors import RunpodkitError, StoreError
+from runpodkit.errors import ConfigError, RunpodkitError, StoreError
 from runpodkit.jobs import Health
 from runpodkit.runs.gauges import Gauges, HeardWorker, Moving, PaidToday
 from runpodkit.runs.sizes import Sizes, size_of_folder, sizes
@@ -159,7 +159,10 @@ async def _see_redis(seen: Overview, settings: Settings) -> None:
     seen.redis = stack.without_password(url)
 
     async def ask() -> bool:
-        gauges = Gauges(url)
+        try:
+            gauges = Gauges(url)
+        except ValueError:
+            raise ConfigError(f"REDIS_URL {seen.redis} is no Redis URL: set it like redis://127.0.0.1:6379/0") from None
         try:
             seen.workers = await gauges.workers()
             mine = await asyncio.to_thread(stack.queues, settings, settings.address())

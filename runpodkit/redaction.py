@@ -37,7 +37,7 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
         ),
         (
             ("authorization",),
-            r"""(authorization [\\"']{0,4} \s{0,4} [:=,] \s{0,4} b? [\\"']{0,4} (?: (?: bearer | basic | token ) \s{1,4} )? )
+            r"""(authorization [\\"']{0,4} \s{0,4} [:=,] \s{0,4} (?: b? [\\"']{1,4} )? (?: (?: bearer | basic | token ) \s{1,4} )? )
                 (?! bearer | basic | AWS4 | • ) [^\s"'\\,;<>{}\[\]()]{8,}""",
             rf"\1{MARK}",
         ),
@@ -48,7 +48,7 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
                   (?: [_-]? (?: key | id ) ){0,2}
                   (?: [\\"']{0,4} \s{0,4} (?: = | %3D ) | : (?: \s{0,4} | (?: \\{1,4}n ) ) (?= [0-9a-f]{64} ) | [\\"']{1,4} \s{0,4} :
                     | [\\"']{1,4} \s{0,4} , (?= \s{0,4} b? [\\"'] ) )
-                  \s{0,4} b? [\\"']{0,4} )
+                  \s{0,4} (?: b? [\\"']{1,4} )? )
                 (?! • ) [^\s"'\\&,;<>{}\[\]()]{6,}""",
             rf"\1{MARK}",
         ),

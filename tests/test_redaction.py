@@ -153,3 +153,13 @@ def test_hostile_text_takes_no_more_than_linear_time(part):
     small = max(min(seconds(50_000) for _ in range(3)), 0.002)
 
     assert seconds(400_000) < 40 * small  # 8 times the text; quadratic would be 64 times
+
+
+@pytest.mark.parametrize(
+    "text", ["Signature=b4f30aab9c", "api_key=b'b4f30aab9c'", '{"token": "b4f30aab9c"}', "secret=B4f30aab9c"]
+)
+def test_a_secret_that_begins_like_the_mark_of_bytes_leaves_none_of_its_letters(text: str) -> None:
+    told = without_unknown(text)
+
+    assert "4f30" not in told.lower()
+    assert "b•••" not in told.lower()

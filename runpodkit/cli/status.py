@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     from runpodkit.overview import Overview
     from runpodkit.runs.gauges import Moving
+    from runpodkit.runs.sizes import Sizes
 
 SHOWN_RUNS, SHOWN_SIZES = 12, 8
 _WIDTH = 10
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as one JSON object; what is not known is null.")
 def status(as_json: bool) -> None:
     """How endpoint, queues, runs in progress, Celery workers, money and disk stand; starts nothing.
 
@@ -46,8 +47,8 @@ def status(as_json: bool) -> None:
 
 
 def _lines(seen: Overview) -> Iterator[str]:
-    fresh = not (seen.redis or seen.redis_problem or seen.endpoint or (seen.sizes and seen.sizes.runs))
-    if fresh and not seen.store_problem:
+    running = seen.redis or seen.endpoint or seen.problems
+    if not running and seen.home_bytes == 0 and not (seen.sizes and seen.sizes.runs):
         yield f"nothing is there yet in {seen.home}: rk.connect(), `runpodkit demo` or `runpodkit stack up` starts what is needed"
         return
     yield from _labelled("endpoint", [_endpoint(seen)])
@@ -88,17 +89,17 @@ def _queues(seen: Overview) -> str:
 
 def _workers(seen: Overview) -> Iterator[str]:
     if seen.redis_problem or not seen.redis:
-        yield "unknown: Redis does not answer" if seen.redis_problem else "none"
+        yield "unknown without Redis" if seen.redis_problem else "none"
         return
     if not seen.workers:
-        yield "no Celery worker was heard of within 15 s; `runpodkit stack up` or a Celery worker of yours drives runs"
+        yield "no Celery worker was heard of within 15 s; `runpodkit stack up` or `runpodkit worker` starts one"
     for worker in seen.workers:
         yield f"{worker.name} takes {worker.queue}, heard of {worker.ago_s:.0f} s ago"
 
 
 def _runs(seen: Overview) -> Iterator[str]:
     if seen.redis_problem or not seen.redis:
-        yield "in progress: unknown, Redis does not answer" if seen.redis_problem else "none in progress"
+        yield "in progress: unknown without Redis" if seen.redis_problem else "none in progress"
         return
     several = [one for one in seen.moving if one.head.kind != "single"]
     singles = len(seen.moving) - len(several)
@@ -138,7 +139,7 @@ def _money(seen: Overview) -> str:
 
     cap = f" of ${dollars(seen.usd_per_day)} a day" if seen.usd_per_day else ""
     if seen.paid is None:
-        return f"unknown: Redis {'does not answer' if seen.redis_problem else 'is not running'}"
+        return "unknown without Redis" if seen.redis_problem else "unknown: Redis is not running"
     paid = seen.paid
     if not paid.usd and not paid.unpriced:
         return f"nothing was paid today (UTC){cap and f', {cap.strip()}'}"
@@ -149,6 +150,17 @@ def _money(seen: Overview) -> str:
     if not paid.usd:
         return f"unknown: {jobs} today (UTC); set RUNPODKIT_GPU for estimates"
     return f"${dollars(paid.usd)}{cap} today (UTC){guessed}" + (f", and {jobs}" if paid.unpriced else "")
+
+
+def _counted(sizes: Sizes) -> str:
+    """Runs and single pictures, each as many as there are."""
+    from runpodkit.runs.sizes import SINGLES
+
+    singles = sum(one.stands_for for one in sizes.runs if one.name == SINGLES)
+    runs = sum(one.stands_for for one in sizes.runs if one.name != SINGLES) + sizes.not_looked_at
+    words = [f"{runs} run{'' if runs == 1 else 's'}"] if runs or not singles else []
+    words += [f"{singles} single picture{'' if singles == 1 else 's'}"] if singles else []
+    return " and ".join(words)
 
 
 def _disk(seen: Overview) -> Iterator[str]:
@@ -164,7 +176,7 @@ def _disk(seen: Overview) -> Iterator[str]:
     total = (
         spoken_bytes(seen.store_bytes) if seen.store_bytes is not None else f"{guess}{spoken_bytes(seen.sizes.bytes)}"
     )
-    yield f"store {seen.store}: {total} in {len(runs) + seen.sizes.not_looked_at} runs · {home}"
+    yield f"store {seen.store}: {total} in {_counted(seen.sizes)} · {home}"
     for one in runs[:SHOWN_SIZES]:
         size = f"cannot be read: {one.problem}" if one.problem else spoken_bytes(one.bytes)
         yield f"  {one.name}: {'about ' if one.is_estimate and not one.problem else ''}{size}"

@@ -13,7 +13,13 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 
 @main.command()
 @click.option("--concurrency", type=click.IntRange(1, 64), default=2, show_default=True, help="Tasks at a time.")
-@click.option("--loglevel", type=click.Choice(LEVELS, case_sensitive=False), default="info", show_default=True)
+@click.option(
+    "--loglevel",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    default="info",
+    show_default=True,
+    help="Least level of Celery's lines; ours go by RUNPODKIT_LOG_LEVEL.",
+)
 @click.option("--name", metavar="NAME", help="In Celery's reports; default: one that no other worker has.")
 def worker(concurrency: int, loglevel: str, name: str | None) -> None:
     """Run a Celery worker here until Ctrl-C or SIGTERM: it draws sweeps and the tasks of other programs.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio as aioredis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from runpodkit.errors import LedgerError
 from runpodkit.logs import redact
@@ -172,4 +172,6 @@ async def _errors(what: str) -> AsyncIterator[None]:
     try:
         yield
     except (RedisError, OSError) as exc:
+        if any(isinstance(one, AuthenticationError) for one in (exc, exc.__cause__)):  # asyncio's client wraps it
+            raise LedgerError(f"Redis refuses the login, correct REDIS_URL: {redact(str(exc))}") from exc
         raise LedgerError(f"Redis: could not {what}: {redact(str(exc))}") from exc

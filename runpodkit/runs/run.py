@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from runpodkit.blocking import both_ways
-from runpodkit.errors import ConfigError, LedgerError, RunHeldError, StackError, StoreError
+from runpodkit.errors import ConfigError, LedgerError, NoSuchKeyError, RunHeldError, StackError, StoreError
 from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
 from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.oddities import axes_without_effect, is_blank, is_equal, remarks
@@ -70,12 +70,18 @@ class Run(Results):
     # how it stands
 
     async def _status(self) -> RunStatus:
-        """How it stands: `.state`, `.reason` where it is held, `.count(…)` of trials by state, `.cost_usd`."""
+        """How it stands: `.state`, `.reason` where it is held, `.count(…)` of trials by state, `.cost_usd`.
+
+        Raises:
+            StoreError: the run was deleted, or its records cannot be read.
+        """
         if self._parts:
+            await self._check_there()
             return await self._joint_status()
         status = await self._ledger.status(self.name) if self._ledger else None
         if status:
             return status
+        await self._check_there()
         records = await asyncio.to_thread(read_records, self._store, self.name)
         counts = {state: sum(record.state is state for record in records) for state in TrialState}
         counts[TrialState.PLANNED] += self._head.trials - len(records)
@@ -132,6 +138,15 @@ class Run(Results):
         return True
 
     exists, aexists = both_ways(_exists)
+
+    async def _check_there(self) -> None:
+        """Raises StoreError if neither ledger nor store have its head: somebody deleted it."""
+        if self._ledger and await self._ledger.head(self.name):
+            return
+        try:
+            await asyncio.to_thread(read_head, self._store, self.name)
+        except NoSuchKeyError:
+            raise StoreError(f"run {self.name} was deleted; kit.runs() lists those that are there") from None
 
     async def _wait(self, *, progress: bool = True, hold_patience_s: float | None = None) -> Run:
         """Watch the run until nothing of it can move, with a bar on stderr.
@@ -232,6 +247,7 @@ class Run(Results):
             return sorted(whole, key=lambda record: record.trial)
         rows = await self._ledger.rows(self.name) if self._ledger else {}
         if not rows:
+            await self._check_there()
             kept = await asyncio.to_thread(read_records, self._store, self.name)
             if kept or self._ledger is None:
                 return kept
@@ -380,8 +396,12 @@ class Run(Results):
         """Draw again exactly what failed, expired or was cancelled; pictures that there are stay and cost nothing.
 
         Of a run that still moves, what ended in batches that are closed goes again.
+
+        Raises:
+            StoreError: the run was deleted.
         """
         ledger = self._changeable()
+        await self._check_there()
         if self._parts:
             for _, run in await self._known_parts():
                 await run._retry()
@@ -399,7 +419,12 @@ class Run(Results):
     # keeping and deleting
 
     async def _star(self) -> Run:
-        """Mark the run as one to keep: `kit.prune(…, keep_starred=True)` leaves it."""
+        """Mark the run as one to keep: `kit.prune(…, keep_starred=True)` leaves it.
+
+        Raises:
+            StoreError: the run was deleted; a later one of its name starts without a star.
+        """
+        await self._check_there()
         await asyncio.to_thread(set_star, self._store, self.name, True)
         return self
 

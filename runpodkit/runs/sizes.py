@@ -31,6 +31,8 @@ class RunSize:
     bytes: int
     is_estimate: bool
     problem: str = ""
+    stands_for: int = 1
+    """Single pictures are one entry together; a joint run is one with its parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def _grouped(found: list[RunSize]) -> list[RunSize]:
             sum(one.bytes for one in some),
             any(one.is_estimate for one in some),
             next((one.problem for one in some if one.problem), ""),
+            len(some) if name == SINGLES else 1,
         )
         for name, some in groups.items()
     ]

@@ -48,6 +48,8 @@ def broker_url(text: str) -> RedisUrl:
 def without_password(text: str) -> str:
     """`text` for people and logs."""
     parts = urlsplit(text)
+    if "://" not in text:  # no URL at all, and whatever stands before an @ may be a password
+        return f"•••@{text.rpartition('@')[2]}" if "@" in text else text
     host = parts.netloc.rpartition("@")[2]
     netloc = f"•••@{host}" if host != parts.netloc else host
     query = "&".join(f"{name}={'•••' if 'pass' in name else value}" for name, value in parse_qsl(parts.query))

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from runpodkit.endpoint.client import MAX_RUN_BYTES
 from runpodkit.images.bounded_json import MAX_DEPTH, is_deep
 from runpodkit.params import ImageParams, explain
 from runpodkit.runs.inputs import PREFIX
@@ -22,6 +23,8 @@ from runpodkit.tasks.shown import plain_text
 
 MAX_PROMPTS = 1000
 MAX_LINK = 4000
+ROOM_FOR_THE_REST = 2**16
+"""Bytes that all other fields of a job take at most."""
 _DATA = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,[A-Za-z0-9+/=_\s-]+", re.IGNORECASE)
 _KEY = re.compile(re.escape(PREFIX) + r"[0-9a-f]{64}\.[a-z0-9]{2,5}")
 _IMAGE_WANTED = (
@@ -43,6 +46,8 @@ def checked(fields: Mapping[str, Any]) -> ImageParams:
         raise ValueError(plain_text(explain(exc))) from None
     if flaw := _flaw_of_extra(params.extra):
         raise ValueError(f"extra: {flaw}")
+    if flaw := _flaw_of_size(params):
+        raise ValueError(flaw)
     if params.input_image is not None and (flaw := _flaw_of_image(params.input_image)):
         raise ValueError(f"input_image={_begin(params.input_image)}: {flaw}")
     return params
@@ -87,6 +92,19 @@ def _flaw_of_extra(extra: Mapping[str, Any]) -> str | None:
     except (TypeError, ValueError) as exc:
         return f"not what JSON can hold ({exc})"
     return None
+
+
+def _flaw_of_size(params: ImageParams) -> str | None:
+    """Why RunPod would refuse the job as too large; None: it takes it.  Only two fields have no bound of their own."""
+    extra = json.dumps(dict(params.extra), ensure_ascii=False).encode()
+    sizes = {"input_image": len(params.input_image or ""), "extra": len(extra)}
+    if sum(sizes.values()) <= MAX_RUN_BYTES - ROOM_FOR_THE_REST:
+        return None
+    largest = max(sizes, key=lambda name: sizes[name])
+    return (
+        f"{largest}: {sizes[largest] / 2**20:.1f} MB, and a job takes at most {MAX_RUN_BYTES // 2**20} MB with all its "
+        "fields; give large pictures as http(s) links"
+    )
 
 
 def _flaw_of_image(image: str) -> str | None:

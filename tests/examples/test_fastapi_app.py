@@ -164,6 +164,62 @@ def test_what_is_wrong_is_named_before_anything_is_sent(
     assert told in answer.text
 
 
+DATA = "data:image/png;base64," + "A" * 12 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ('{"cfg_scale": NaN}', "cfg_scale Input should be a finite number"),
+        ('{"strength": 1e999}', "strength Input should be a finite number"),
+        ('{"seed": -Infinity}', "seed Input should be a finite number"),
+        ('{"negative_prompt": "half a letter: \\ud800"}', "negative_prompt Input should be a valid string"),
+        ('{"\\ud800": 1}', "body Input should be a valid string"),
+        ('{"extra": {"a": NaN}}', "body extra: not what JSON can hold"),
+        ('{"extra": {"a": -1e999}}', "body extra: not what JSON can hold"),
+        ('{"extra": {"a": "\\udfff"}}', "body extra: not what JSON can hold"),
+        ('{"extra": {"\\udfff": 1}}', "body extra: not what JSON can hold"),
+        ('{"extra": ' + '{"a":' * 500 + "1" + "}" * 501, "body extra: nested deeper than 100"),
+        (json.dumps({"input_image": DATA}), "body input_image: 12.0 MB, and a job takes at most 10 MB"),
+        (json.dumps({"extra": {"picture": DATA}}), "body extra: 12.0 MB, and a job takes at most 10 MB"),
+        ('{"steps": 0}', "steps Input should be greater than or equal to 1"),
+        ('{"input_image": "/etc/passwd"}', "body input_image='/etc/passwd': a task reads no file"),
+        ("{", "JSON decode error"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_every_refusal_of_a_value_has_one_shape_and_names_the_field(site: Site, body: str, told: str) -> None:
+    answer = site.http.post(
+        "/generate", params={"prompt": "a pier"}, content=body, headers={"content-type": "application/json"}
+    )
+
+    assert answer.status_code == 422, answer.text
+    [flaw] = answer.json()["detail"]
+    assert sorted(flaw) == ["loc", "msg", "type"]
+    assert told in f"{flaw['loc'][-1]} {flaw['msg']}"
+    assert len(answer.content) < 500
+
+
+@pytest.mark.parametrize("site_of_page", ["cross-site", "same-site"])
+def test_a_page_of_another_site_may_not_spend_money(site: Site, site_of_page: str) -> None:
+    """Browsers say themselves where a page is from, and no script can change it."""
+    for body in ({"content": "{}", "headers": {"content-type": "text/plain"}}, {"json": SMALL}):
+        headers = body.pop("headers", {}) | {"sec-fetch-site": site_of_page, "origin": "https://evil.example"}  # type: ignore[operator]
+        answer = site.http.post("/generate", params={"prompt": "a pier"}, headers=headers, **body)  # type: ignore[arg-type]
+
+        assert answer.status_code == 403
+        assert answer.json()["detail"] == "a page of another site may not ask for pictures"
+    own = site.http.post("/generate", params={"prompt": "a"}, json=SMALL, headers={"sec-fetch-site": "same-origin"})
+    assert own.status_code == 202
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000"])
+def test_a_foreign_name_that_was_pointed_here_is_refused(site: Site, host: str) -> None:
+    for method, path in (("POST", "/generate?prompt=a+pier"), ("GET", "/openapi.json"), ("GET", "/status/x")):
+        assert site.http.request(method, path, headers={"host": host}).status_code == 400
+    assert site.http.get("/openapi.json", headers={"host": "localhost:8000"}).status_code == 200
+
+
 def test_what_the_endpoint_cannot_draw_is_a_failure_with_its_reason(site: Site) -> None:
     about = site.ended(site.ask("a pier", sampler_name="Oiler"))
 

@@ -40,7 +40,7 @@ TWO_ENDPOINTS = rk.sweep("a mill", endpoint=["one", "two"], steps=[5, 10], **SMA
 @pytest.fixture(autouse=True)
 def bare_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No setting at all, and a home that must stay as empty as it is."""
-    for name in settings_module._names():
+    for name in settings_module.setting_names():
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RUNPODKIT_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runpodkit.blocking import shared_loop
 from runpodkit.errors import ConfigError, StoreError
 from runpodkit.runs.ledger import Ledger
 from runpodkit.runs.pruned import Pruned, Removal, seconds_of, spoken_age, spoken_bytes
 from runpodkit.runs.pruning import Pruner
-from runpodkit.runs.records import read_records
+from runpodkit.runs.records import read_head, read_records
 from runpodkit.runs.rows import RunState
 from runpodkit.runs.run import opened
 from runpodkit.runs.stars import set_star
@@ -39,6 +41,14 @@ DAY = 86_400.0
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "kept")
+
+
+@pytest.fixture
+async def own_ledger(ledger: Ledger, redis_url: str) -> AsyncIterator[Ledger]:
+    """The same Redis for a handle, which works in the loop of its own that all handles share."""
+    own = Ledger(redis_url, "store-1")
+    yield own
+    await asyncio.to_thread(shared_loop().call, own.aclose())
 
 
 @pytest.fixture
@@ -420,6 +430,44 @@ async def test_after_a_run_was_deleted_its_pictures_are_drawn_again_not_missed(b
 
     assert await bench.counts("new") == {"COLLECTED": 3}
     assert_whole(bench.store)
+
+
+async def test_a_handle_of_a_deleted_run_says_so_and_leaves_nothing_for_a_later_run_of_the_name(
+    bench: Bench, own_ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await bench.enter(mock(2), "a")
+    await bench.engine.drive("a", owner="x", slice_s=None)
+    head = await bench.ledger.head("a")
+    assert head
+    run = opened(head, bench.store, ledger=own_ledger)
+
+    def use() -> None:
+        assert run.delete().pictures == 2
+        for ask in (run.status, run.star, run.records, run.retry, run.wait, lambda: run.state):
+            with pytest.raises(StoreError, match=r"^run a was deleted; kit.runs\(\) lists those that are there$"):
+                ask()
+        assert repr(run) == "Run a: state unknown" and "run a was deleted" in capsys.readouterr().err
+        assert not run.exists() and not run.starred and not run.unstar().starred
+
+    await asyncio.to_thread(use)
+
+    assert list(bench.store.keys()) == [] and await bench.ledger.names() == []
+    await bench.enter(mock(2), "a")
+    assert not await asyncio.to_thread(lambda: run.starred)
+
+
+async def test_a_handle_of_a_deleted_joint_run_names_the_whole(
+    store: LocalStore, pruner: Pruner, own_ledger: Ledger
+) -> None:
+    keep_joint(store, sweep("a mill", endpoint=["one", "two"], seed=[1, 2]), "both")
+    head, state = read_head(store, "both")
+    run = opened(head, store, ledger=own_ledger, state=state)
+    assert (await run.astatus()).state is RunState.DONE
+    await pruner.delete("both")
+
+    for ask in (run.astatus, run.astar):
+        with pytest.raises(StoreError, match="run both was deleted"):
+            await ask()
 
 
 async def test_a_run_in_progress_keeps_what_its_plan_may_want(bench: Bench) -> None:

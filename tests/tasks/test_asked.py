@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -111,6 +113,44 @@ def test_what_is_told_of_an_input_image_is_short_and_has_no_signature() -> None:
         assert len(str(error.value)) < 300
         assert "canary" not in str(error.value)
         assert "AAAAAAAAAAAAAAAAAAAA" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ({"a": float("nan")}, "not what JSON can hold"),
+        ({"a": [float("inf")]}, "not what JSON can hold"),
+        ({"a": "half \ud800"}, "not what JSON can hold"),
+        ({"\ud800": 1}, "not what JSON can hold"),
+        ({"a": json.loads("[" * 500 + "]" * 500)}, "nested deeper than 100"),
+    ],
+)
+def test_what_no_message_can_carry_is_refused_in_one_line_that_can_be_printed(extra: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=f"^extra: {told}") as error:
+        checked({"user_prompt": "a pier", "extra": extra})
+
+    assert "\n" not in str(error.value)
+    assert str(error.value).encode()
+
+
+@pytest.mark.parametrize("field", ["cfg_scale", "strength", "seed"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_is_none_is_refused_by_its_field(field: str, number: float) -> None:
+    with pytest.raises(ValueError, match=f"^{field}=-?(nan|inf): input should be a finite number"):
+        checked({"user_prompt": "a pier", field: number})
+
+
+def test_what_is_too_large_for_a_job_is_told_by_field_size_and_bound() -> None:
+    image = "data:image/png;base64," + "A" * 12 * 2**20
+    for name, value in (("input_image", image), ("extra", {"picture": image}), ("extra", {"letters": "é" * 6 * 2**20})):
+        with pytest.raises(ValueError, match=f"^{name}: 12.0 MB, and a job takes at most 10 MB .* links$") as error:
+            checked({"user_prompt": "a pier", name: value})
+        assert len(str(error.value)) < 200
+
+    half = "A" * 6 * 2**20
+    with pytest.raises(ValueError, match=r"^input_image: 6.0 MB, and a job takes at most 10 MB"):
+        checked({"user_prompt": "a pier", "input_image": f"data:image/png;base64,{half}", "extra": {"a": half[:-100]}})
+    assert checked({"user_prompt": "a pier", "extra": {"a": half}})
 
 
 def test_a_prompt_alone_is_not_taken_for_a_list_of_letters() -> None:
