@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
-JOBS ?= auto
+# Tests wait for processes more than they compute.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 BIN := .venv/bin
 # The environment is made anew when the folder, the pins or the project's own requirements change.

@@ -19,6 +19,7 @@ from celery.result import AsyncResult
 
 from runpodkit import stack
 from runpodkit.kit import Kit, connect
+from runpodkit.runs.dispatch import CELERY_SETTINGS
 from runpodkit.runs.rows import RunState
 from runpodkit.settings import Settings
 from runpodkit.sweeps.sweep import sweep
@@ -71,13 +72,15 @@ def server(kit: Kit) -> Iterator[redis.Redis]:
         yield client
 
 
-@pytest.fixture
-def app(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    """The application as another program imports it, pointed at the worker's home."""
-    monkeypatch.setenv("RUNPODKIT_HOME", str(kit.settings.home))
-    from runpodkit.tasks import app
-
+@pytest.fixture(scope="module")
+def app(kit: Kit) -> Iterator[Celery]:
+    """An application of this test alone, with the settings of ours: that one knows one home for all of a process."""
+    app = Celery("caller", set_as_current=False)
+    broker = stack.broker_url(stack.redis_url(kit.settings))
+    app.conf.update(CELERY_SETTINGS, broker_url=broker, result_backend=broker)
     yield app
+    app.backend.result_consumer.stop()
+    app.backend.client.close()
     app.close()
 
 
@@ -130,7 +133,7 @@ def test_what_could_run_code_is_put_aside_and_good_tasks_go_on(
         ):
             server.lpush(PREFIX + queue, message(task, body, kind, queue))
     wait_for(lambda: not any(server.llen(PREFIX + queue) for queue in queues), 60)
-    good = app.send_task("runpodkit.test_runpod_connection")
+    good = app.send_task("runpodkit.test_runpod_connection", queue=queues.high_priority)
 
     assert good.get(timeout=60)["success"]
     run = kit.submit(sweep("a fox", width=64, height=64, steps=1, seed=range(2)), name="after")
