@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
 import pickle
@@ -79,8 +80,8 @@ def app(kit: Kit) -> Iterator[Celery]:
     broker = stack.broker_url(stack.redis_url(kit.settings))
     app.conf.update(CELERY_SETTINGS, broker_url=broker, result_backend=broker)
     yield app
-    app.backend.result_consumer.stop()
-    app.backend.client.close()
+    gc.collect()  # results that nobody waits for any more say so to Redis, which is still there
+    app.backend.client.connection_pool.disconnect()
     app.close()
 
 
