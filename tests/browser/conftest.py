@@ -67,7 +67,7 @@ class Lab:
     def ask(self, path: str, method: str = "GET") -> None:
         headers = {"Authorization": f"token {self.token}"}
         urllib.request.urlopen(
-            urllib.request.Request(self.url + path, method=method, headers=headers), timeout=5
+            urllib.request.Request(self.url + path, method=method, headers=headers), timeout=30
         ).close()
 
     def wait(self) -> None:
