@@ -7,6 +7,7 @@ pages do, and `twin` for those without a kernel.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import threading
 import time
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
-from runpodkit.errors import LedgerError, RunpodkitError
+from runpodkit.errors import RunpodkitError
 from runpodkit.images.thumbnails import thumbnail
 from runpodkit.notebook.code import picture_code
 from runpodkit.notebook.hub import Hub, hub
@@ -140,6 +141,9 @@ class LiveRun:
         except RunpodkitError as exc:
             self._places.clear()  # nobody knows what was missed: read all of it again
             self.due = now + SLOW_S
+            with contextlib.suppress(RunpodkitError):
+                if not await self.run.aexists():
+                    return self._vanished()
             self._say("trouble", text=f"{exc}; this comes back by itself")
             await self.run.mend()
             return
@@ -299,7 +303,7 @@ class LiveRun:
                     changed = await self.run.achanges(self._places)
                     self._take(changed)
                     self._status = await self.run.astatus()
-            except LedgerError as exc:
+            except RunpodkitError as exc:
                 self._places.clear()
                 return self._say("trouble", text=f"{exc}; this comes back by itself")
             self._count(asyncio.get_running_loop().time(), self._status)
