@@ -59,13 +59,13 @@ class Page:
             time.sleep(0.02)
         raise AssertionError(f"no {kind} {about} among {[message['kind'] for message, _ in self.told]}")
 
-    def wait_state(self, state: str, patience_s: float = 40) -> None:
+    def wait_state(self, *states: str, patience_s: float = 40) -> None:
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            if any(message["status"]["state"] == state for message in self.heard("news") + self.heard("run")):
+            if any(message["status"]["state"] in states for message in self.heard("news") + self.heard("run")):
                 return
             time.sleep(0.02)
-        raise AssertionError(f"never {state}: {[message['status']['state'] for message in self.heard('news')]}")
+        raise AssertionError(f"never {states}: {[message['status']['state'] for message in self.heard('news')]}")
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_buttons_pause_resume_cancel_and_retry(kit: Kit, page: Page) -> None:
         time.sleep(0.1)
     page.told.clear()
     page.ask(view, "do", action="retry")
-    page.wait_state("RUNNING")
+    page.wait_state("RUNNING", "DONE")
     run.cancel()
 
 
