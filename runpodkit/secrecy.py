@@ -13,11 +13,12 @@ from functools import lru_cache
 from typing import Any
 
 from runpodkit.logs import redact
+from runpodkit.redaction import MARK
 
-_MARK = "•••"
 _LINK = re.compile(r"(https?://)(?:([^\s/?#\"'<>\\@]*)@)?([^\s?#\"'<>\\]+)(\?[^\s#\"'<>\\]*)?", re.IGNORECASE)
 _SIGNS = re.compile(
-    r"[?&](?:x-(?:amz|goog)-[a-z-]+|awsaccesskeyid|signature|sig|policy|key-pair-id|[a-z_-]*token|[a-z_-]*key|password)=",
+    r"([?&](?:x-(?:amz|goog)-[a-z-]+|awsaccesskeyid|signature|sig|policy|key-pair-id|[a-z_-]*token|[a-z_-]*key|password)=)"
+    r"([^&\s#\"'<>\\]*)",
     re.IGNORECASE,
 )
 _RUNPOD_KEY = re.compile(r"\brpa_[A-Za-z0-9]{16,}")
@@ -53,6 +54,8 @@ class Censor:
         text = redact(text)
         if "://" in text:
             text = _LINK.sub(self._link, text)
+        if "=" in text:  # also where a blank ends the link too soon
+            text = _SIGNS.sub(lambda found: found[1] + (self._numbered(found[2]) if found[2] else ""), text)
         return _RUNPOD_KEY.sub(lambda found: self._numbered(found[0]), text) if "rpa_" in text else text
 
     def _link(self, found: re.Match[str]) -> str:
@@ -64,7 +67,7 @@ class Censor:
 
     def _numbered(self, secret: str) -> str:
         return (
-            secret if secret.startswith(_MARK) else f"{_MARK}{self._numbers.setdefault(secret, len(self._numbers) + 1)}"
+            secret if secret.startswith(MARK) else f"{MARK}{self._numbers.setdefault(secret, len(self._numbers) + 1)}"
         )
 
 

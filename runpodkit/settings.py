@@ -275,17 +275,12 @@ def normal_url(text: str) -> str:
     return f"{parts.scheme}://{where}/{'/'.join(words)}"
 
 
-def find_env_file(start: Path) -> Path | None:
-    """The nearest `.env` at or above `start`, up to the home folder or the root.
+def _nearest_env(start: Path) -> tuple[Path | None, dict[str, str]]:
+    """The nearest `.env` at or above `start`, up to the home folder or the root, and what it sets.
 
     Raises:
         ConfigError: it belongs to somebody else or others may write it: its keys and URLs cannot be trusted.
     """
-    return _nearest_env(start)[0]
-
-
-def _nearest_env(start: Path) -> tuple[Path | None, dict[str, str]]:
-    """The nearest `.env` and what it sets."""
     home = Path.home()
     for folder in (start.absolute(), *start.absolute().parents):
         text = read_trusted(folder / ".env")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runpodkit import logs
 from runpodkit.errors import ConfigError
-from runpodkit.settings import EndpointAddress, Settings, find_env_file, normal_url, remove_login, store_login
+from runpodkit.settings import EndpointAddress, Settings, normal_url, remove_login, store_login
 
 KEY = "hush-key-123456"
 SECRET = "hush-secret-123456"
@@ -68,7 +68,6 @@ def test_env_file_is_searched_upwards(tmp_path):
     deep = tmp_path / "project" / "notebooks" / "week 1"
     deep.mkdir(parents=True)
 
-    assert find_env_file(deep) == path
     assert key_of(Settings.load(deep)) == KEY
     assert Settings.load(deep).env_file == path
 
@@ -88,16 +87,16 @@ def test_the_search_ends_at_the_home_folder(monkeypatch, tmp_path):
     (home / "project").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
 
-    assert find_env_file(home / "project") is None
+    assert Settings.load(home / "project").env_file is None
     own = write_env(home, "RUNPODKIT_GPU=H100")
-    assert find_env_file(home / "project") == own
+    assert Settings.load(home / "project").env_file == own
 
 
 def test_a_folder_called_env_is_no_env_file(tmp_path):
     (tmp_path / "venv" / ".env").mkdir(parents=True)
     write_env(tmp_path, "RUNPODKIT_GPU=A100")
 
-    assert find_env_file(tmp_path / "venv") == tmp_path / ".env"
+    assert Settings.load(tmp_path / "venv").env_file == tmp_path / ".env"
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o777])

@@ -65,7 +65,7 @@ class Moving:
 
     @property
     def in_flight(self) -> int:
-        return self.status.count(TrialState.RESERVED, TrialState.SUBMITTED)
+        return sum(count for state, count in self.status.counts.items() if state.is_in_flight)
 
     @property
     def left_s(self) -> float | None:

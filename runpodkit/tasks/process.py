@@ -1,4 +1,4 @@
-"""What one process of a Celery worker keeps: a kit, made after the fork, and its logs.
+"""What one process of a Celery worker keeps: a kit, made after the fork.
 
 A child of the worker has one event loop (the shared one of `blocking`) and one kit; both
 end with it.  When the worker stops, the kit hears of it from `stopping`.
