@@ -350,10 +350,8 @@ def test_a_second_signal_ends_a_worker_whose_endpoint_hangs(tmp_path: Path, agai
         time.sleep(4)  # the submission is under way
         worker.process.send_signal(again)
         time.sleep(1.2)
-        began = time.monotonic()
         worker.process.send_signal(again)
         worker.process.wait(40)
-        took_s = time.monotonic() - began
     server.kill()
 
-    assert took_s < 5, "a single signal takes seven seconds"
+    assert "is cut off" not in worker.log.read_text(), "as after a single signal and seven seconds"
