@@ -16,11 +16,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runpodkit.connecting import connect, generate_image_async, open_run
     from runpodkit.endpoint.client import Endpoint
     from runpodkit.endpoint.dialects.table import dialects
     from runpodkit.images.grids import Grid
     from runpodkit.images.metadata import read_metadata
-    from runpodkit.kit import Kit, connect, generate_image_async, open_run
+    from runpodkit.kit import Kit
     from runpodkit.params import ImageParams
     from runpodkit.runs.grids import grid
     from runpodkit.runs.picture import Picture
@@ -55,11 +56,11 @@ _HOMES = {
     "Picture": "runs.picture",
     "Run": "runs.run",
     "Sweep": "sweeps.sweep",
-    "connect": "kit",
+    "connect": "connecting",
     "dialects": "endpoint.dialects.table",
-    "generate_image_async": "kit",
+    "generate_image_async": "connecting",
     "grid": "runs.grids",
-    "open_run": "kit",
+    "open_run": "connecting",
     "read_metadata": "images.metadata",
     "seeds": "sweeps.sweep",
     "sweep": "sweeps.sweep",

@@ -62,7 +62,7 @@ def main(verbose: bool) -> None:
 
 
 def quiet_kit() -> Kit:
-    from runpodkit.kit import connect
+    from runpodkit.connecting import connect
 
     return connect(quiet=True)
 
@@ -82,6 +82,6 @@ def names_in(text: str | None) -> list[str] | None:
 
 def run_at(where: str) -> Run:
     """A run by its name, or where it lies."""
-    from runpodkit.kit import open_run
+    from runpodkit.connecting import open_run
 
     return open_run(where)

@@ -31,7 +31,7 @@ DEMO_STEPS = (4, 8, 16, 32)
 @click.option("--quick", is_flag=True, help="Smaller pictures and fewer of them: under ten seconds.")
 def demo(out: Path, quick: bool) -> None:
     """Compare four samplers over step counts and seeds, on the simulator if nothing is configured."""
-    from runpodkit.kit import connect
+    from runpodkit.connecting import connect
     from runpodkit.sweeps.sweep import seeds, sweep
 
     started = time.monotonic()
@@ -91,7 +91,7 @@ def sweep_command(
 
     Exit code 0 only if every trial was collected.  Ctrl-C stops watching, not the run.
     """
-    from runpodkit.kit import connect
+    from runpodkit.connecting import connect
 
     started = time.monotonic()
     asked, policy = read_plan(plan)

@@ -17,7 +17,8 @@ from typing import Any
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from runpodkit.kit import Kit, connect
+from runpodkit.connecting import connect
+from runpodkit.kit import Kit
 from runpodkit.notebook.nesting import allow_nested_loops
 from runpodkit.params import ImageParams
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA, read_axis

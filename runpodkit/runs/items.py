@@ -154,7 +154,8 @@ def of_runs(runs: Sequence[Results]) -> Collection:
     axes: dict[str, list[Any]] = {RUN: list(names)}
     for run, name, records in zip(runs, names, given, strict=True):
         shelf = Shelf(run._store)
-        items += [item for record in records for item in _of_record(record, run._store.get, shelf, most, name, True)]
+        drawn = [item for record in records for item in _of_record(record, run._store.get, shelf, most, name, True)]
+        items += _with(drawn, run.beside(records))
         for axis, values in run.sweep.axes.items():
             axes[axis] = _merged(axes[axis], values) if axis in axes else list(values)
     if most > 1:
@@ -172,6 +173,7 @@ def of_run(run: Results, records: Sequence[Record], *, small: Callable[[str], by
     most = 1 if small else _most_images(records)
     read, shelf = (small, None) if small else (run._store.get, Shelf(run._store))
     items = [item for record in records for item in _of_record(record, read, shelf, most, run.name, False)]
+    items = items if small else _with(items, run.beside(records))
     axes = {**run.sweep.axes, **({IMAGE: list(range(1, most + 1))} if most > 1 else {})}
     lacking = len(records) < run.head.trials
     return Collection(items, axes, True, run.sweep.mode == "zip", lacking)
@@ -249,6 +251,17 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
     seen = {name: _seen(item.facts.get(name) for item in items) for name in axes}
     varied = {name: axes[name] for name, values in seen.items() if len(values) > 1}
     return Collection(items, varied, zipped=run is not None and run.sweep.mode == "zip")
+
+
+def _with(items: Sequence[Item], beside: Mapping[str, Mapping[int, Any]]) -> list[Item]:
+    """Items of records that also know what is kept beside their run: values by trial, by name."""
+    if not beside:
+        return list(items)
+    known = {name: values for name, values in beside.items() if name not in _FACTS}
+    return [
+        replace(item, facts={**{name: values.get(item.origin.trial) for name, values in known.items()}, **item.facts})
+        for item in items
+    ]
 
 
 def plain(value: Any) -> Any:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpodkit.blocking import both_ways
+from runpodkit.runs.beside import read_beside
 from runpodkit.runs.layout import matching
 from runpodkit.runs.oddities import with_oddities
 from runpodkit.runs.preferences import (
     Preference,
     WinRate,
     read_preferences,
-    tally,
     win_rates,
     write_preferences,
 )
@@ -132,7 +132,15 @@ class Results(ABC):
 
         link = linker(self._store, links=links, public_base_url=public_base_url)
         rows = self.records() if records is None else list(records)
-        return table(rows, tally(read_preferences(self._store, self.name)), link)
+        return table(rows, self.beside(rows), link)
+
+    def beside(self, records: Iterable[Record] | None = None) -> dict[str, dict[int, Any]]:
+        """What was said of its trials since they were drawn, such as answers of blind comparisons: values by trial, by column.
+
+        Args:
+            records: Of these trials; default: all.
+        """
+        return read_beside(self._store, self.name, self.records() if records is None else records)
 
     async def _prefer(self, rater: str, given: Sequence[Preference]) -> None:
         """Keep what one rater found better; `given` are all answers of that rater so far.  A frozen run takes none."""

@@ -24,7 +24,7 @@ def current_kit() -> Kit:
     """This process's kit; a new one if the stand-in moved to another port meanwhile.
 
     Raises:
-        ConfigError, StackError: as `runpodkit.kit.connect`.
+        ConfigError, StackError: as `runpodkit.connecting.connect`.
     """
     global _kit
     settings = Settings.load()

@@ -22,9 +22,10 @@ from pydantic import SecretStr
 import runpodkit as rk
 import runpodkit.stack as stack
 from runpodkit.blocking import shared_loop
+from runpodkit.connecting import connect
 from runpodkit.endpoint.client import Endpoint
 from runpodkit.jobs import Health, Job
-from runpodkit.kit import Kit, connect
+from runpodkit.kit import Kit
 from runpodkit.runs.ledger import Ledger
 from runpodkit.runs.rows import RunState
 from runpodkit.settings import Settings

@@ -22,7 +22,7 @@ import pytest
 from nbclient import NotebookClient
 
 from runpodkit import stack
-from runpodkit.kit import connect
+from runpodkit.connecting import connect
 from runpodkit.settings import Settings
 from runpodkit.stack.state import read
 from runpodkit.sweeps.sweep import sweep

@@ -17,7 +17,8 @@ import redis
 from celery import Celery
 
 from runpodkit import stack
-from runpodkit.kit import Kit, connect
+from runpodkit.connecting import connect
+from runpodkit.kit import Kit
 from runpodkit.runs.dispatch import CELERY_SETTINGS
 from runpodkit.runs.rows import RunState
 from runpodkit.settings import Settings

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from runpodkit import stack
-from runpodkit.kit import Kit, connect
+from runpodkit.connecting import connect
+from runpodkit.kit import Kit
 from runpodkit.settings import Settings
 
 

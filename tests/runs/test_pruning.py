@@ -497,7 +497,7 @@ async def test_the_handle_deletes_stars_and_refuses_what_can_only_be_read(
         with pytest.raises(error, match=match):
             run.delete()
 
-    from runpodkit.kit import open_run
+    from runpodkit.connecting import open_run
 
     await asyncio.to_thread(
         refuse, open_run(frozen), StoreError, "frozen file, which is never changed: delete that file"

@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from runpodkit import stack
-from runpodkit.kit import Kit, connect
+from runpodkit.connecting import connect
+from runpodkit.kit import Kit
 from runpodkit.settings import Settings
 
 KEY = "rpa_made_up_for_tests"

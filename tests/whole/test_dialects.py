@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import runpodkit as rk
+from runpodkit.connecting import connect
 from runpodkit.endpoint.dialects import get_dialect
 from runpodkit.errors import JobFailedError
-from runpodkit.kit import connect
 from runpodkit.settings import Settings
 from runpodkit.simulator.speech import SPEECHES
 from tests.whole.conftest import KEY, Simulated

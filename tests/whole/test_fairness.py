@@ -14,7 +14,8 @@ import pytest
 
 import runpodkit as rk
 from runpodkit import stack
-from runpodkit.kit import Kit, connect
+from runpodkit.connecting import connect
+from runpodkit.kit import Kit
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 from runpodkit.settings import Settings

@@ -13,7 +13,7 @@ import pytest
 
 import runpodkit as rk
 from runpodkit import stack
-from runpodkit.kit import connect
+from runpodkit.connecting import connect
 from runpodkit.settings import Settings
 
 SMALL = {"width": 64, "height": 64, "steps": 2}

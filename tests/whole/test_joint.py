@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 import runpodkit as rk
 from runpodkit import stack
+from runpodkit.connecting import connect
 from runpodkit.errors import ConfigError
-from runpodkit.kit import Kit, connect
+from runpodkit.kit import Kit
 from runpodkit.runs.policies import RunPolicy
 from runpodkit.settings import EndpointAddress, Settings
 from tests.whole.conftest import KEY, Simulated

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 import runpodkit as rk
 from runpodkit.blocking import shared_loop
+from runpodkit.connecting import connect
 from runpodkit.errors import ConfigError, RunConflictError, RunHeldError, StoreError
-from runpodkit.kit import Kit, connect
+from runpodkit.kit import Kit
 from runpodkit.runs.plans import refuse
 from runpodkit.runs.tables import read_csv
 from runpodkit.settings import EndpointAddress, Settings

@@ -18,8 +18,9 @@ from PIL import Image
 import runpodkit as rk
 from runpodkit import stack
 from runpodkit.blocking import shared_loop
+from runpodkit.connecting import connect
 from runpodkit.errors import ConfigError, LedgerError
-from runpodkit.kit import Kit, connect
+from runpodkit.kit import Kit
 from runpodkit.notebook import hub as hubs
 from runpodkit.notebook.live import LiveRun, place_of
 from runpodkit.runs.run import Run

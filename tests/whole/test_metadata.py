@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import runpodkit as rk
+from runpodkit.connecting import connect
 from runpodkit.images.metadata import read_facts
-from runpodkit.kit import connect
 
 SMALL = {"width": 64, "height": 64, "steps": 1}
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import runpodkit as rk
-from runpodkit.kit import Kit, connect
+from runpodkit.connecting import connect
+from runpodkit.kit import Kit
 from runpodkit.runs.rows import TrialState
 from runpodkit.settings import Settings
 from tests.whole.conftest import KEY, Simulated

@@ -15,8 +15,9 @@ import pytest
 
 import runpodkit as rk
 from runpodkit import stack
+from runpodkit.connecting import connect
 from runpodkit.endpoint.limits import PUBLISHED
-from runpodkit.kit import Kit, connect
+from runpodkit.kit import Kit
 from runpodkit.runs.rows import TrialState
 from runpodkit.settings import Settings
 from tests.whole.conftest import KEY, CeleryWorker, Simulated

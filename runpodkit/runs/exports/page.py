@@ -26,7 +26,6 @@ from runpodkit.runs.exports.page_data import PageData, page_data
 from runpodkit.runs.exports.page_pictures import LEAST_BYTES, MIME, Lost, Made, make_pictures
 from runpodkit.runs.exports.page_values import Columns, columns_of
 from runpodkit.runs.layout import matching
-from runpodkit.runs.preferences import read_preferences, tally
 from runpodkit.runs.watch import progress
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def write_page(
     records = matching(results.records(), where or {})
     if not records:
         raise ValueError(f"no trial of {results.name} matches {dict(where or {})}")
-    known = {**_answers(results, [record.trial for record in records]), **columns_of(columns)}
+    known = {**results.beside(records), **columns_of(columns)}
     data = page_data(
         results.head, results.sweep, records,
         columns=known, rows=rows, cols=cols, pages=pages, under=under, title=title,
@@ -102,15 +101,6 @@ def write_page(
         _spool(shown, data, spool)
         _save(path, data, spool)
     return path
-
-
-def _answers(results: Results, trials: Sequence[int]) -> dict[str, dict[int, Any]]:
-    """Wins, losses and ties in blind comparisons, once there are any."""
-    counted = tally(read_preferences(results._store, results.name))
-    if not counted:
-        return {}
-    names = ("wins", "losses", "ties")
-    return {name: {trial: counted.get(trial, (0, 0, 0))[at] for trial in trials} for at, name in enumerate(names)}
 
 
 def _share(data: PageData, max_bytes: int) -> int:

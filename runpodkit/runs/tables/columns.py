@@ -43,9 +43,6 @@ FACTS: Mapping[str, str] = {
 }
 """What is known of a trial besides its parameters, in the order of the columns."""
 
-ANSWERS = ("wins", "losses", "ties")
-"""Of blind comparisons; there once somebody compared."""
-
 HIDDEN = ("negative_prompt", "num_images", "input_image", "strength", "timeout")
 """Parameters that have a column only where one of them was swept or is not the default."""
 
@@ -70,7 +67,6 @@ KNOWN: Mapping[str, str] = {
     "state": TEXT,
     **PARAMS,
     **FACTS,
-    **dict.fromkeys(ANSWERS, INT),
     "url": TEXT,
     "urls": TEXT,
 }

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
 from runpodkit.params import ImageParams
+from runpodkit.runs.beside import Beside
 from runpodkit.runs.records import Record
-from runpodkit.runs.tables.columns import ANSWERS, FACTS, HIDDEN, INT, JOINT, KNOWN, PARAMS, TEXT, TIME, column
+from runpodkit.runs.tables.columns import FACTS, HIDDEN, INT, JOINT, KNOWN, PARAMS, TEXT, TIME, column
 from runpodkit.runs.tables.open_columns import text, typed
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA
 
 
 def table(
     records: Iterable[Record],
-    answers: Mapping[int, tuple[int, int, int]] | None = None,
+    beside: Beside | None = None,
     link: Callable[[str], str] | None = None,
 ) -> pd.DataFrame:
     """One row per trial, typed; `image` is the key of its first picture in the store, `images` has all.
@@ -26,7 +27,7 @@ def table(
     A nested value is its JSON; one that was not swept, such as a workflow, has no column.
 
     Args:
-        answers: Wins, losses and ties of each trial in blind comparisons; adds those columns if there are any.
+        beside: More columns, of values by trial.
         link: Gives a picture's address by its key; adds `url`, and `urls` where a trial has several pictures.
     """
     rows = list(records)
@@ -44,9 +45,8 @@ def table(
     for name, kind in FACTS.items():
         if name not in columns:
             columns[name] = _filled(_fact(rows, name), kind)
-    for place, name in enumerate(ANSWERS if answers else ()):
-        counted = [(answers or {}).get(record.trial, (0, 0, 0))[place] for record in rows]
-        columns[name] = column(counted, INT)
+    for name, values_by_trial in (beside or {}).items():
+        columns[name] = typed([values_by_trial.get(record.trial) for record in rows])
     frame = pd.DataFrame(columns)
     return frame if link is None else _linked(frame, rows, link)
 
