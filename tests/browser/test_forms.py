@@ -25,7 +25,7 @@ def test_a_sweep_is_filled_in_run_and_steered(lab: Lab, open_notebook: Callable[
     page = open_notebook(name)
     run_all(page)
     form = page.locator(".rk-form")
-    expect(form).to_be_visible(timeout=30_000)
+    expect(form).to_be_visible()
 
     def axis(label: str) -> None:
         form.locator(".rk-axis", has=page.get_by_label(label, exact=True)).get_by_role("button", name="vary").click()
@@ -44,14 +44,14 @@ def test_a_sweep_is_filled_in_run_and_steered(lab: Lab, open_notebook: Callable[
     axis("Seed")
     form.get_by_role("textbox", name="Seed").fill("7, 8")
     expect(form.locator(".rk-count")).to_have_text("24 trials = 4 steps × 3 sampler_name × 2 seed")
-    expect(form.locator(".rk-cost")).to_contain_text("24 trials, 0 reused", timeout=10_000)
+    expect(form.locator(".rk-cost")).to_contain_text("24 trials, 0 reused")
     shoot(form, "sweep-form.png", tmp_path)
 
     form.get_by_role("button", name="Run").click()
     view = form.locator(".rk-run")
-    expect(view.locator(".rk-cell img").first).to_be_visible(timeout=30_000)
+    expect(view.locator(".rk-cell img").first).to_be_visible()
     view.get_by_role("button", name="Pause").click()
-    expect(view.locator(".rk-state")).to_have_text("PAUSED", timeout=10_000)
+    expect(view.locator(".rk-state")).to_have_text("PAUSED")
     view.get_by_role("button", name="Resume").click()
     expect(view.locator(".rk-state")).to_have_text("DONE", timeout=60_000)
     view.scroll_into_view_if_needed()
@@ -60,7 +60,7 @@ def test_a_sweep_is_filled_in_run_and_steered(lab: Lab, open_notebook: Callable[
     # a cell's parameters fill the form that was shown last
     view.locator(".rk-cell").nth(1).click()
     page.get_by_role("button", name="Use these").click()
-    expect(page.locator(".rk-toast")).to_contain_text("The form has these parameters now", timeout=10_000)
+    expect(page.locator(".rk-toast")).to_contain_text("The form has these parameters now")
     page.keyboard.press("Escape")
     expect(form.locator(".rk-count")).to_have_text("1 trial")
     assert page.errors == []  # type: ignore[attr-defined]
@@ -73,12 +73,12 @@ def test_a_saved_form_is_seen_without_a_kernel(lab: Lab, open_notebook: Callable
     page = open_notebook(name)
     run_all(page)
     form = page.locator(".rk-form")
-    expect(form).to_be_visible(timeout=30_000)
+    expect(form).to_be_visible()
     form.get_by_label("User prompt").fill("a fox in the snow")
     form.get_by_role("button", name="Copy as code").click()
     expect(form.locator(".rk-code")).to_have_text("kit.generate('a fox in the snow')")
     form.get_by_role("button", name="Generate").click()
-    expect(form.locator("img.widget-image")).to_be_visible(timeout=30_000)
+    expect(form.locator("img.widget-image")).to_be_visible()
     expect(form.get_by_role("button", name="Generate")).to_be_enabled()
     page.wait_for_timeout(500)
     kept = save(page, lab, name)
@@ -89,7 +89,7 @@ def test_a_saved_form_is_seen_without_a_kernel(lab: Lab, open_notebook: Callable
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     page.reload()
     out = page.locator(".jp-OutputArea-output").last
-    expect(out).to_contain_text("a fox in the snow", timeout=30_000)
+    expect(out).to_contain_text("a fox in the snow")
     expect(out).to_contain_text("SIMULATOR")
     assert out.locator("img").evaluate("e => e.naturalHeight") == 512
     assert page.errors == []  # type: ignore[attr-defined]

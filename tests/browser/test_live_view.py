@@ -38,24 +38,24 @@ def test_the_grid_fills_and_is_steered_while_the_kernel_waits(lab: Lab, open_not
     page = open_notebook(write_notebook(lab, "steer.ipynb", CONNECT, LONG.format(name="steer"), "_ = run.wait()"))
     run_all(page)
     view = page.locator(".rk-run")
-    expect(view.locator(".rk-cell img").first).to_be_visible(timeout=30_000)
+    expect(view.locator(".rk-cell img").first).to_be_visible()
     expect(view).to_contain_text("SIMULATOR")
     shoot(page, "live-view.png", tmp_path)
 
     view.get_by_role("button", name="Pause").click()
-    expect(view.locator(".rk-state")).to_have_text("PAUSED", timeout=10_000)
-    expect(page.locator(".jp-CodeCell").nth(2).locator(".jp-InputPrompt")).not_to_have_text("[*]:", timeout=15_000)
+    expect(view.locator(".rk-state")).to_have_text("PAUSED")
+    expect(page.locator(".jp-CodeCell").nth(2).locator(".jp-InputPrompt")).not_to_have_text("[*]:")
     view.get_by_role("button", name="Resume").click()
-    expect(view.locator(".rk-state")).to_have_text("RUNNING", timeout=10_000)
+    expect(view.locator(".rk-state")).to_have_text("RUNNING")
 
     run_cell(page, 2)  # the kernel is busy again
     page.wait_for_timeout(500)
     view.locator(".rk-cell:has(img)").first.click()
-    expect(page.locator("dialog .rk-pane img")).to_be_visible(timeout=10_000)
+    expect(page.locator("dialog .rk-pane img")).to_be_visible()
     page.keyboard.press("Escape")
     view.get_by_role("button", name="Cancel").click()
     view.get_by_role("button", name="Really cancel?").click()
-    expect(view.locator(".rk-state")).to_have_text("CANCELLED", timeout=20_000)
+    expect(view.locator(".rk-state")).to_have_text("CANCELLED")
     expect(view.locator(".rk-s-cancelled").first).to_contain_text("the run was cancelled")
     expect(view.locator(".rk-banner")).to_be_hidden()
     assert page.errors == []  # type: ignore[attr-defined]
@@ -69,27 +69,27 @@ def test_two_views_outlive_their_page_and_their_kernel(lab: Lab, open_notebook: 
     run_all(page)
     views = page.locator(".rk-run")
     view = views.first
-    expect(view.locator(".rk-cell img").first).to_be_visible(timeout=30_000)
+    expect(view.locator(".rk-cell img").first).to_be_visible()
     expect(views).to_have_count(2)
     save(page, lab, name)
     before = drawn(view)
 
     page.reload()
-    expect(view.locator(".rk-cell img").first).to_be_visible(timeout=30_000)
+    expect(view.locator(".rk-cell img").first).to_be_visible()
     assert drawn(view) >= before
 
     restart_kernel(page)
-    expect(view.locator(".rk-banner")).to_contain_text("The run goes on in the Celery worker", timeout=30_000)
+    expect(view.locator(".rk-banner")).to_contain_text("The run goes on in the Celery worker")
     run_all(page)
-    expect(view.locator(".rk-banner")).to_be_hidden(timeout=30_000)
+    expect(view.locator(".rk-banner")).to_be_hidden()
     expect(views).to_have_count(2)
     before = drawn(view)
-    page.wait_for_function(f"parseInt(document.querySelector('.rk-line').textContent) > {before}", timeout=20_000)
+    page.wait_for_function(f"parseInt(document.querySelector('.rk-line').textContent) > {before}")
 
     # what is done in one is seen in both
     view.get_by_role("button", name="Cancel").click()
     view.get_by_role("button", name="Really cancel?").click()
-    expect(views.last.locator(".rk-state")).to_have_text("CANCELLED", timeout=20_000)
+    expect(views.last.locator(".rk-state")).to_have_text("CANCELLED")
 
 
 def test_a_saved_view_needs_no_kernel(lab: Lab, open_notebook: Opened, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_saved_view_needs_no_kernel(lab: Lab, open_notebook: Opened, tmp_path:
     name = write_notebook(lab, "kept.ipynb", CONNECT, f"{sweep}\nrun")
     page = open_notebook(name)
     run_all(page)
-    expect(page.locator(".rk-state")).to_have_text("DONE", timeout=30_000)
+    expect(page.locator(".rk-state")).to_have_text("DONE")
     page.wait_for_timeout(6_000)  # the twin is drawn anew every five seconds
     kept = save(page, lab, name)
     (output,) = kept["cells"][1]["outputs"]
@@ -111,7 +111,7 @@ def test_a_saved_view_needs_no_kernel(lab: Lab, open_notebook: Opened, tmp_path:
     (lab.folder.parent / "jupyter_data_dir" / "notebook_secret").unlink()  # as on another machine: not trusted
     page.reload()
     out = page.locator(".jp-OutputArea-output").last
-    expect(out).to_contain_text("6 of 6 pictures", timeout=30_000)
+    expect(out).to_contain_text("6 of 6 pictures")
     assert out.locator("img").evaluate("e => e.naturalWidth") > 300
     expect(page.locator(".rk-root")).to_have_count(0)
     shoot(page, "live-view-saved.png", tmp_path)
@@ -128,7 +128,7 @@ def test_a_front_end_that_keeps_outputs_apart_gets_a_widget_that_holds_the_place
     page = open_notebook(write_notebook(lab, "apart.ipynb", apart, f"kit.submit({sweep}, name='apart')", "kit.form()"))
     run_all(page)
 
-    expect(page.locator(".rk-run .rk-state")).to_have_text("DONE", timeout=30_000)
+    expect(page.locator(".rk-run .rk-state")).to_have_text("DONE")
     expect(page.locator(".rk-run .rk-cell img")).to_have_count(6)
     expect(page.locator(".rk-form")).to_be_visible()
     assert page.errors == []  # type: ignore[attr-defined]
@@ -147,7 +147,7 @@ def test_pictures_are_looked_at_compared_and_judged(lab: Lab, open_notebook: Ope
     # one picture, with everything known of it
     view.locator(".rk-cell").first.click()
     image = dialog.locator(".rk-pane img")
-    expect(image).to_be_visible(timeout=10_000)
+    expect(image).to_be_visible()
     assert image.evaluate("e => [e.naturalWidth, e.naturalHeight]") == [832, 1216]
     expect(dialog.locator(".rk-about")).to_contain_text("a lighthouse at dusk, highly detailed")
     page.keyboard.press("ArrowRight")
@@ -162,7 +162,7 @@ def test_pictures_are_looked_at_compared_and_judged(lab: Lab, open_notebook: Ope
     cell.nth(0).click(modifiers=["Control"])
     cell.nth(2).click(modifiers=["Control"])
     view.get_by_role("button", name="Compare 2").click()
-    expect(dialog.locator(".rk-cut")).to_be_visible(timeout=10_000)
+    expect(dialog.locator(".rk-cut")).to_be_visible()
     knob, over = dialog.locator("input[type=range]"), dialog.locator(".rk-over")
     expect(over).to_have_attribute("style", re.compile(r"inset\(0p?x? 50% 0p?x? 0p?x?\)"))
     knob.fill("20")
@@ -184,14 +184,12 @@ def test_pictures_are_looked_at_compared_and_judged(lab: Lab, open_notebook: Ope
     # which is better, not knowing which is which
     view.get_by_role("button", name="Blind A/B").click()
     for number in range(1, 7):
-        expect(dialog.locator(".rk-hint")).to_contain_text(f"{number} of 6", timeout=10_000)
+        expect(dialog.locator(".rk-hint")).to_contain_text(f"{number} of 6")
         page.keyboard.press("0" if number == 6 else "1")
-    expect(dialog.locator(".rk-result")).to_contain_text(
-        re.compile("1 without a difference.*95% interval"), timeout=10_000
-    )
+    expect(dialog.locator(".rk-result")).to_contain_text(re.compile("1 without a difference.*95% interval"))
     page.keyboard.press("Escape")
     run_cell(page, 2)
-    expect(page.locator(".jp-OutputArea-output").last).to_contain_text("sampler_name", timeout=10_000)
+    expect(page.locator(".jp-OutputArea-output").last).to_contain_text("sampler_name")
     assert page.errors == []  # type: ignore[attr-defined]
 
 
@@ -214,7 +212,7 @@ def test_a_thousand_cells_carry_pictures_only_where_they_are_in_sight(lab: Lab, 
 
     last = view.locator(".rk-cell").last
     last.scroll_into_view_if_needed()
-    expect(last.locator("img")).to_be_visible(timeout=10_000)
+    expect(last.locator("img")).to_be_visible()
     # the page answers at once
     assert (
         page.evaluate(

@@ -34,13 +34,13 @@ def test_an_axis_without_effect_is_told_above_the_grid_and_marked_in_its_cells(
     view = page.locator(".rk-run")
     expect(view.locator(".rk-state")).to_have_text("DONE", timeout=60_000)
 
-    expect(view.locator(".rk-remark")).to_contain_text("scheduler (2 values) made no difference", timeout=10_000)
+    expect(view.locator(".rk-remark")).to_contain_text("scheduler (2 values) made no difference")
     marks = view.locator(".rk-flag")
     expect(marks).to_have_count(3)
     expect(marks.first).to_have_attribute("title", "same pixels as trial 0")
     expect(view.locator(".rk-cell img")).to_have_count(6)
     shoot(page, "odd-pictures.png", tmp_path)
     view.locator(".rk-cell:has(.rk-flag)").last.click()
-    expect(page.locator("dialog .rk-about")).to_contain_text("same pixels as trial 2", timeout=10_000)
+    expect(page.locator("dialog .rk-about")).to_contain_text("same pixels as trial 2")
     shoot(page, "odd-picture.png", tmp_path)
     assert page.errors == []  # type: ignore[attr-defined]
