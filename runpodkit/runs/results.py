@@ -332,6 +332,26 @@ class Results(ABC):
 
         return grid(self, rows, cols, pages, **look)
 
+    def heatmap(self, score: str, rows: str | None = None, cols: str | None = None, **look: Any) -> Grid:
+        """The mean of a score by two axes, as colours with their numbers, and how many trials each is the mean of.
+
+        Args:
+            score: A score, or any column of the table that holds numbers, such as `execution_time_s`.
+            rows, cols: What runs down and across, an axis or a column each; default: the first two axes.  The mean
+                goes over all others.
+            **look: `where`, `span` (the numbers at the ends of the scale, to compare two maps), `title`, `labels`,
+                `cell_px`, `width_mm` and `dpi`, as in `runpodkit.grid`.
+
+        Returns:
+            `.image` is a Pillow image; `.save("fig.pdf")` writes it, also as .svg, .png, .jpg or .webp.
+
+        Raises:
+            ValueError: a name that is not known, no number, or cells too narrow for their numbers.
+        """
+        from runpodkit.runs.heatmaps import heatmap
+
+        return heatmap(self, score, rows, cols, **look)
+
     def contact_sheet(
         self,
         path: str | Path,
