@@ -66,7 +66,7 @@ def against_of(baseline: Any, records: Sequence[Record], store: Store) -> tuple[
         other = found.get(rest_of(record, wanted))
         return Against(other.images[number], store) if other and number < len(other.images) else None
 
-    return ", ".join(f"{name}={shown(value)}" for name, value in baseline.items()), partner
+    return ", ".join(f"{name}={shown(baseline[name])}" for name in sorted(baseline)), partner
 
 
 def rest_of(record: Record, axes: Mapping[str, Any] | Sequence[str]) -> tuple[tuple[str, Hashable], ...]:
@@ -83,10 +83,13 @@ def _checked(baseline: Mapping[Any, Any], records: Sequence[Record]) -> dict[str
             wrong.append(f"{name} is no axis of this run; its axes: {', '.join(axes) or 'none'}")
             continue
         values = {key_of(record.values.get(name)): record.values.get(name) for record in records}
-        if key_of(value) not in values:
+        key = next((key for key in values if key == key_of(value)), None)
+        if key is None and isinstance(value, str):  # as a command line has it
+            key = next((key for key, there in values.items() if shown(there) == value), None)
+        if key is None and key_of(value) not in values:
             wrong.append(f"{value!r} is no value of {name}; its values: {', '.join(map(shown, values.values())):.300}")
             continue
-        wanted[name] = key_of(value)
+        wanted[name] = key
     if wrong:
-        raise ValueError("baseline: " + "; ".join(wrong))
+        raise ValueError(f"baseline: {'; '.join(wrong)}")
     return wanted
