@@ -29,7 +29,7 @@ from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 from runpodkit.runs.run import Run
 from runpodkit.runs.scorers import Scorer, as_number, built_ins, fingerprint
-from runpodkit.runs.scores import Measure, Score, read_score, score_key, write_score
+from runpodkit.runs.scores import Measure, Number, Score, read_score, score_key, write_score
 from runpodkit.runs.tables import read_csv
 from runpodkit.runs.tables.columns import KNOWN
 from runpodkit.storage.local import LocalStore
@@ -315,6 +315,15 @@ def test_words_about_a_function_do_not_change_its_code_and_settings_of_a_model_d
     assert fingerprint(Model(4)) == fingerprint(Model(8))  # how many at once changes no number
     assert fingerprint(Model(bad=3)) != fingerprint(Model(bad=4))
     assert fingerprint(len) is None
+
+
+def test_lists_and_mappings_that_a_function_reads_belong_to_its_code() -> None:
+    def make(given: object) -> Callable[..., object]:
+        return lambda image, params: given
+
+    assert fingerprint(make({"a": [1, {2, 3}]})) == fingerprint(make({"a": [1, {3, 2}]}))
+    different = [{"a": [1, {2, 3}]}, {"a": [1, {2, 4}]}, [1, 2], (1, 2), [1.0, 2.0], None, "None", np.zeros(3)]
+    assert len({fingerprint(make(given)) for given in different}) == len(different)
 
 
 def test_another_python_cannot_tell_and_says_so(run: Run, tmp_path: Path) -> None:
@@ -643,6 +652,16 @@ def test_a_file_that_is_no_score_is_named(run: Run) -> None:
 
     with pytest.raises(StoreError, match=r"runs/mill/scores/level\.jsonl holds no score: .*; delete that file"):
         run.table()
+
+
+def test_a_file_of_somebody_else_hides_nothing_that_the_records_say(run: Run) -> None:
+    score = Score("steps", Measure("function"))
+    records = run.records()
+    write_score(
+        run.store, "mill", score.with_values({score.place(each, each.images[0]): Number(9.0) for each in records})
+    )
+
+    assert list(run.table()["steps"]) == [4, 4, 8, 8, 12, 12]
 
 
 # the command line
