@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import io
 import json
 import threading
@@ -28,7 +27,7 @@ from runpodkit.runs.opening import open_place
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 from runpodkit.runs.run import Run
-from runpodkit.runs.scorers import Scorer, as_number, built_ins, fingerprint
+from runpodkit.runs.scorers import Scorer, built_ins
 from runpodkit.runs.scores import Measure, Number, Score, read_score, score_key, write_score
 from runpodkit.runs.tables import read_csv
 from runpodkit.runs.tables.columns import KNOWN
@@ -281,51 +280,6 @@ def test_a_function_that_changed_is_refused_until_redo_is_said(run: Run) -> None
     assert set(run.score(sharp)) == {2}
 
 
-def test_what_a_function_closes_over_and_its_helpers_belong_to_its_code() -> None:
-    def make(weight: float, helper: Callable[[float], float]) -> Callable[..., float]:
-        def scored(image: object, params: object) -> float:
-            return helper(weight)
-
-        return scored
-
-    def plus(value: float) -> float:
-        return value + 1
-
-    def minus(value: float) -> float:
-        return value - 1
-
-    assert fingerprint(make(1, plus)) == fingerprint(make(1, plus))
-    assert len({fingerprint(make(1, plus)), fingerprint(make(2, plus)), fingerprint(make(1, minus))}) == 3
-    assert fingerprint(functools.partial(plus, 1)) != fingerprint(functools.partial(plus, 2))
-
-
-def test_words_about_a_function_do_not_change_its_code_and_settings_of_a_model_do() -> None:
-    def documented(image: object, params: object) -> float:
-        """One."""
-        return 1.0
-
-    one = fingerprint(documented)
-
-    def documented(image: object, params: object) -> float:  # type: ignore[no-redef]
-        """Another."""
-        # and a remark
-        return 1.0
-
-    assert fingerprint(documented) == one
-    assert fingerprint(Model(4)) == fingerprint(Model(8))  # how many at once changes no number
-    assert fingerprint(Model(bad=3)) != fingerprint(Model(bad=4))
-    assert fingerprint(len) is None
-
-
-def test_lists_and_mappings_that_a_function_reads_belong_to_its_code() -> None:
-    def make(given: object) -> Callable[..., object]:
-        return lambda image, params: given
-
-    assert fingerprint(make({"a": [1, {2, 3}]})) == fingerprint(make({"a": [1, {3, 2}]}))
-    different = [{"a": [1, {2, 3}]}, {"a": [1, {2, 4}]}, [1, 2], (1, 2), [1.0, 2.0], None, "None", np.zeros(3)]
-    assert len({fingerprint(make(given)) for given in different}) == len(different)
-
-
 def test_another_python_cannot_tell_and_says_so(run: Run, tmp_path: Path) -> None:
     run.score(level)
     there = read_score(run.store, "mill", "level")
@@ -531,16 +485,6 @@ def test_an_axis_is_no_name_and_names_differ_by_more_than_case(tmp_path: Path) -
 def test_what_cannot_be_meant_is_refused_in_words(run: Run, fn: Any, words: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         run.score(fn, **words)
-
-
-@pytest.mark.parametrize("value", [3, 3.0, True, np.float32(3), np.int64(3), np.array([3.0])])
-def test_numbers_of_any_library_are_numbers(value: Any) -> None:
-    assert as_number(value) in (3.0, 1.0)
-
-
-def test_several_values_are_no_number() -> None:
-    with pytest.raises(ValueError, match="several values"):
-        as_number(np.zeros(3))
 
 
 # where the column stands
