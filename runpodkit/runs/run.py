@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from runpodkit.blocking import both_ways
 from runpodkit.errors import ConfigError, LedgerError, NoSuchKeyError, RunHeldError, StackError, StoreError
 from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
+from runpodkit.runs.labels import add_tags, check_note, check_tags, drop_tags, set_note, tags_of
 from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.oddities import axes_without_effect, is_blank, is_equal, remarks
 from runpodkit.runs.policies import changed_policy, shared_policy
@@ -26,6 +27,7 @@ from runpodkit.runs.records import Record, Share, read_head, read_records, recor
 from runpodkit.runs.results import Results
 from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
 from runpodkit.runs.stars import has_star, set_star
+from runpodkit.runs.totals import FIRST_ROWS, totals_of
 from runpodkit.runs.watch import Progress, in_notebook
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Trial
@@ -111,7 +113,9 @@ class Run(Results):
         status = together([(part.endpoint, await run._status()) for part, run in await self._known_parts()])
         if status.is_over and self._ledger and self._stored_state is not status.state:
             await self._ledger.finish(self.name, status.state)
-            await asyncio.to_thread(write_head, self._store, self._head, status.state)
+            pictures = await self._ledger.first_pictures([self._head], FIRST_ROWS)
+            totals = totals_of(status, pictures.get(self.name, ("", ""))).to_dict()
+            await asyncio.to_thread(write_head, self._store, self._head, status.state, totals)
             self._stored_state = status.state
         return status
 
@@ -440,6 +444,51 @@ class Run(Results):
     @property
     def starred(self) -> bool:
         return has_star(self._store, self.name)
+
+    async def _tag(self, *tags: str) -> Run:
+        """Give it tags besides those it has; they are kept in the store, also of a run whose ledger is gone.
+
+        Raises:
+            ValueError: a tag that cannot be meant.
+            StoreError: the run was deleted, or its store takes nothing.
+        """
+        check_tags(tags)
+        await self._check_there()
+        await asyncio.to_thread(add_tags, self._store, self.name, tags)
+        return self
+
+    tag, atag = both_ways(_tag)
+
+    async def _untag(self, *tags: str) -> Run:
+        """Take tags away; one that it does not have is fine."""
+        await asyncio.to_thread(drop_tags, self._store, self.name, tags)
+        return self
+
+    untag, auntag = both_ways(_untag)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Words that it is found by."""
+        return tags_of(self._store, self.name)
+
+    async def _set_note(self, text: str) -> Run:
+        """Replace its note, what it is for, in at most 4,000 characters; empty takes it away.
+
+        Raises:
+            ValueError: too long.
+            StoreError: the run was deleted, or its store takes nothing.
+        """
+        check_note(text)
+        await self._check_there()
+        await asyncio.to_thread(set_note, self._store, self.name, text)
+        return self
+
+    set_note, aset_note = both_ways(_set_note)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where it was asked for: `notebook`, `git` (`commit`, `dirty`), `packages`, `python`, `user`; what is not known is None."""
+        return self._head.provenance
 
     async def _delete(self, *, dry_run: bool = False) -> Pruned:
         """Drop its records, and its pictures that no other run uses; there is no way back.
