@@ -63,8 +63,9 @@ def show(name: str, wait: bool, as_json: bool) -> None:
         click.echo(json.dumps(run.report(), ensure_ascii=False))
         return
     click.echo(repr(run))
-    for _, row in run.failures().iterrows():
-        click.echo(f"  {row['count']} × {row['reason']} (for example trial {row['example']})")
+    if (causes := run.failures()).size:
+        for line in repr(causes).splitlines():
+            click.echo(f"  {line}")
 
 
 @main.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runpodkit.runs.marks import NOTE, STARRED, read_marks
 from runpodkit.runs.preferences import read_preferences, tally
 from runpodkit.runs.records import Record
 from runpodkit.storage import Store
@@ -27,7 +28,14 @@ def read_beside(store: Store, run: str, records: Iterable[Record]) -> dict[str, 
         StoreError: the store does not answer.
     """
     trials = [record.trial for record in records]
-    return _answers(store, run, trials)
+    return {**_answers(store, run, trials), **_marked(store, run, trials)}
+
+
+def _marked(store: Store, run: str, trials: Iterable[int]) -> dict[str, dict[int, Any]]:
+    """Once somebody gave a star, a trial that has none is False."""
+    marks = read_marks(store, run)
+    stars = {STARRED: {trial: marks.stars.get(trial, False) for trial in trials}} if marks.stars else {}
+    return {**stars, **({NOTE: dict(marks.notes)} if marks.notes else {})}
 
 
 def _answers(store: Store, run: str, trials: Iterable[int]) -> dict[str, dict[int, Any]]:

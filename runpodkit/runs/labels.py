@@ -46,13 +46,13 @@ def check_note(note: str) -> str:
 def add_tags(store: Store, run: str, tags: Iterable[str]) -> None:
     """Give a run these tags besides those it has; safe to repeat."""
     for tag in check_tags(tags):
-        store.put(f"{_folder(run)}{_TAGS}{tag}", b"", "text/plain")
+        store.put(tag_key(run, tag), b"", "text/plain")
 
 
 def drop_tags(store: Store, run: str, tags: Iterable[str]) -> None:
     """Take these tags away; one that a run does not have is fine."""
     for tag in check_tags(tags):
-        store.delete(f"{_folder(run)}{_TAGS}{tag}")
+        store.delete(tag_key(run, tag))
 
 
 def first_labels(store: Store, run: str, tags: Iterable[str], note: str) -> None:
@@ -71,6 +71,11 @@ def tags_in(run: str, keys: Iterable[str]) -> tuple[str, ...]:
     """The tags that a listing of a run's keys tells."""
     start = f"{_folder(run)}{_TAGS}"
     return tuple(sorted(unicodedata.normalize("NFC", key.removeprefix(start)) for key in keys if key.startswith(start)))
+
+
+def tag_key(run: str, tag: str) -> str:
+    """Where a tag of a run lies, if it has it."""
+    return f"{_folder(run)}{_TAGS}{tag}"
 
 
 def note_key(run: str) -> str:

@@ -39,21 +39,20 @@ _SOFT = "color:#777;font-size:11px"
 class Runs(pd.DataFrame):
     """Runs, newest first: a row each, with name, state, counts of trials, cost in USD, when it was created, and labels."""
 
-    _metadata = ("pictures", "shelf", "problems")  # type: ignore[assignment]
+    _metadata = ("pictures", "shelf", "problems")
     pictures: dict[str, tuple[str, str]]
     shelf: Shelf
     problems: list[str]
 
     @property
-    def _constructor(self) -> Callable[..., Runs]:  # type: ignore[override]
+    def _constructor(self) -> Callable[..., Runs]:
         return Runs
 
-    def _repr_html_(self) -> str | None:  # type: ignore[override]
+    def _repr_html_(self) -> str:
         """A row per run with a small picture; what is not the whole list is shown as any table."""
         shelf = getattr(self, "shelf", None)
         if shelf is None or tuple(self.columns) != COLUMNS:
-            shown: str | None = super()._repr_html_()  # type: ignore[operator]
-            return shown
+            return self.to_html(max_rows=SHOWN)
         rows = self.head(SHOWN).to_dict("records")
         pictures = in_order(lambda row: _small(shelf, self.pictures.get(str(row["name"]))), rows)
         lines = "".join(_row(row, small) for row, small in zip(rows, pictures, strict=True))
