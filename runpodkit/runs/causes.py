@@ -33,7 +33,7 @@ CURES: tuple[tuple[str, str], ...] = (
 """Words of a reason, as a pattern, and what helps; the first that fits counts."""
 
 _ID = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[a-z])[0-9a-z]{6,}(?:-[0-9a-z]+)*\b", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:\s?[kmgt]i?b\b)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
