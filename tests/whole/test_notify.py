@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,9 @@ import pytest
 
 import runpodkit as rk
 from runpodkit import stack
+from runpodkit.blocking import shared_loop
 from runpodkit.kit import Kit
+from runpodkit.stack.state import read
 from tests.whole.conftest import Command
 
 SECRET = "/hooks/canary-of-a-whole-webhook"
@@ -87,12 +92,14 @@ def test_the_end_is_told_once_and_the_address_is_nowhere(
     for data in [*kept, *logs, (tmp_path / "r.zip").read_bytes(), (tmp_path / "r.html").read_bytes()]:
         assert b"canary-of-a-whole" not in data
     listed = runpodkit("runs", "--tag", "paper", "--text", "MILL", "--json")
-    assert [(row["name"], row["tags"], row["note"]) for row in json.loads(listed.stdout)] == [(run.name, "paper", "why")]
+    assert [(row["name"], row["tags"], row["note"]) for row in json.loads(listed.stdout)] == [
+        (run.name, "paper", "why")
+    ]
     assert "no runs" in runpodkit("runs", "--tag", "paper", "--state", "HELD").stdout
 
 
 def test_held_is_told_and_then_the_end(kit: Kit, receiver: Receiver) -> None:
-    run = kit.submit(small(6), name="held-told", fresh=True, notify=receiver.url, budget_usd=1e-9, reuse=False)
+    run = kit.submit(small(40), name="held-told", fresh=True, notify=receiver.url, budget_usd=1e-9, reuse=False)
     run.wait(progress=False)
 
     (body,) = receiver.wait(run.name, 1)
@@ -120,7 +127,9 @@ def test_a_worker_that_is_killed_neither_loses_it_nor_tells_it_twice(kit: Kit, r
 
 
 def _kill_worker(kit: Kit) -> None:
-    stack.kill_worker(kit.settings)
+    for worker in read(kit.settings.home).workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.process.pid, signal.SIGKILL)
 
 
 def test_a_function_is_called_here(kit: Kit) -> None:
@@ -141,9 +150,14 @@ def test_a_function_is_called_here(kit: Kit) -> None:
 
 
 def test_what_cannot_be_meant_is_told_before_anything_runs(kit: Kit) -> None:
-    wrong: list[dict[str, Any]] = [{"tags": ["a,b"]}, {"note": "x" * 5000}, {"notify": "http://10.0.0.1/"}, {"notify": 7}]
+    wrong: list[dict[str, Any]] = [
+        {"tags": ["a,b"]},
+        {"note": "x" * 5000},
+        {"notify": "http://10.0.0.1/"},
+        {"notify": 7},
+    ]
     for given in wrong:
-        with pytest.raises(ValueError, match="tag|note|notify"):
+        with pytest.raises(ValueError, match=r"tag|note|notify"):
             kit.submit(small(1), name="never-tagged", **given)
     assert "never-tagged" not in set(kit.runs()["name"])
 
@@ -151,10 +165,7 @@ def test_what_cannot_be_meant_is_told_before_anything_runs(kit: Kit) -> None:
 def test_a_run_whose_ledger_is_gone_is_found_with_its_picture_and_cost(kit: Kit) -> None:
     run = kit.submit(small(4), name="forgotten", fresh=True, tags="for later", note="Зачем").wait(progress=False)
     before = kit.runs(text="зачем")
-    drop: Callable[..., Any] = kit.ledger.forget
-    from runpodkit.blocking import shared_loop
-
-    shared_loop().call(drop(run.name))
+    shared_loop().call(kit.ledger.forget(run.name))
     after = kit.runs(tag="for later")
 
     assert list(after["name"]) == [run.name]
