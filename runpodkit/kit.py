@@ -48,7 +48,7 @@ from runpodkit.runs.labels import check_note, check_tags, first_labels
 from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import STAND_IN_GPU, Estimate, estimate, summed, usd_per_s
-from runpodkit.runs.notices import Teller, check_notify, watch
+from runpodkit.runs.notices import Teller, check_notify, mark_of, watch
 from runpodkit.runs.picture import Picture
 from runpodkit.runs.plans import check_name, difference, extension, left_out, refuse
 from runpodkit.runs.policies import RunPolicy, shared_policy
@@ -372,7 +372,7 @@ class Kit:
             there, state = existing
             if there.sweep_hash == head.sweep_hash and there.identity == head.identity:
                 await self._enter_parts(there, reuse)
-                return await self._labelled(self._run(there, state), labels, notify)
+                return await self._labelled(self._run(there, state), labels, notify, anew=False)
             if not extend:
                 raise RunConflictError(name, difference(plan, head, there))
         if not head.simulated:
@@ -387,16 +387,19 @@ class Kit:
             await self._enter_parts(head, reuse)
         else:
             await self.dispatcher.dispatch(head.name, head.batches)
-        return await self._labelled(self._run(head, RunState.RUNNING), labels, notify)
+        return await self._labelled(self._run(head, RunState.RUNNING), labels, notify, anew=True)
 
     submit, asubmit = both_ways(_submit)
 
-    async def _labelled(self, run: Run, labels: tuple[Sequence[str], str], notify: Notify) -> Run:
-        """A run with its tags and note, and whoever is to be told of its end."""
+    async def _labelled(self, run: Run, labels: tuple[Sequence[str], str], notify: Notify, *, anew: bool) -> Run:
+        """A run with its tags and note, and whoever is to be told of its end; one that was over before is not told of."""
         await asyncio.to_thread(first_labels, self.store, run.name, *labels)
+        if notify is None:
+            return run
+        status = None if anew else await run.astatus()
         if isinstance(notify, str):
-            await self.ledger.ask_notice(run.name, notify)
-        elif notify is not None and not (await run.astatus()).is_over:
+            await self.ledger.ask_notice(run.name, notify, (status and mark_of(status, now=time.time())) or "")
+        elif status is None or not status.is_over:
             watch(run, notify)
         return run
 

@@ -556,13 +556,14 @@ class Ledger:
 
     # notices
 
-    async def ask_notice(self, name: str, url: str) -> None:
-        """Note which address is to be told of a run's end; it stands nowhere but here, and goes with the run's row."""
+    async def ask_notice(self, name: str, url: str, known: str = "") -> None:
+        """Note which address is to be told of a run's end; it stands nowhere but here, and goes with the run's row.
+
+        Args:
+            known: The end or hold that whoever asks has seen already: if nobody asked before, it is not told.
+        """
         async with _errors(f"note whom to tell of run {name}"):
-            pipe = self._redis.pipeline(transaction=True)
-            pipe.hset(self._run(name), "notify", url)
-            pipe.sadd(f"{PREFIX}notices", name)
-            await pipe.execute()
+            await self._script["ASK_NOTICE"](keys=[self._run(name), f"{PREFIX}notices"], args=[name, url, known])
 
     async def notices(self) -> list[Notice]:
         """Runs of whose end somebody is to be told, or was."""

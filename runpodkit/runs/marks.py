@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from threading import Lock
 
-from runpodkit.errors import NoSuchKeyError
+from runpodkit.errors import NoSuchKeyError, StoreError
 from runpodkit.runs.plans import check_name
 from runpodkit.storage import Store
 
@@ -77,7 +77,7 @@ def mark_trial(
     key = f"{_folder(run)}{_rater}.jsonl"
     with _writing:
         try:
-            before = _read(store.get(key))
+            before = _read(key, store.get(key))
         except NoSuchKeyError:
             before = []
         lines = [json.dumps(dataclasses.asdict(one), ensure_ascii=False) + "\n" for one in _shortened([*before, mark])]
@@ -88,9 +88,9 @@ def read_marks(store: Store, run: str) -> Marks:
     """What counts by now, of all that anybody said.
 
     Raises:
-        StoreError: the store does not answer.
+        StoreError: the store does not answer, or holds a line that is no mark.
     """
-    given = [mark for key in store.keys(_folder(run)) for mark in _read(store.get(key))]
+    given = [mark for key in store.keys(_folder(run)) for mark in _read(key, store.get(key))]
     marks = Marks({}, {})
     for one in sorted(given, key=lambda mark: mark.at):
         if one.starred is not None:
@@ -106,8 +106,18 @@ def _folder(run: str) -> str:
     return f"runs/{check_name(run)}/marks/"
 
 
-def _read(data: bytes) -> list[Mark]:
-    return [Mark(**json.loads(line)) for line in data.splitlines()]  # of bytes: text has more line ends than JSON lines
+def _read(key: str, data: bytes) -> list[Mark]:
+    found = []
+    for number, line in enumerate(data.splitlines(), 1):  # of bytes: text has more line ends than JSON lines
+        try:
+            given = json.loads(line)
+            mark = Mark(int(given["trial"]), str(given["at"]), given["starred"], given["note"])
+            if not isinstance(mark.starred, bool | None) or not isinstance(mark.note, str | None):
+                raise ValueError("its star or note is none")
+        except (ValueError, TypeError, KeyError, RecursionError) as exc:
+            raise StoreError(f"{key}, line {number}, is no mark that this version reads: {str(exc)[:100]}") from None
+        found.append(mark)
+    return found
 
 
 def _shortened(given: Iterable[Mark]) -> list[Mark]:

@@ -32,7 +32,7 @@ COLUMNS = (
     "name", "state", "trials", "collected", "failed", "cost_usd", "simulated", "created",
     "endpoint", "tags", "note", "starred",
 )  # fmt: skip
-_CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
+_CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;white-space:nowrap"
 _SOFT = "color:#777;font-size:11px"
 
 

@@ -299,6 +299,15 @@ if ARGV[2] == '0' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1]
 return 1
 """
 
+ASK_NOTICE = """
+-- KEYS: run, runs of which somebody is told   ARGV: name, address, what need not be told or nothing
+if redis.call('HEXISTS', KEYS[1], 'state') == 0 then return 0 end
+if ARGV[3] ~= '' and redis.call('HEXISTS', KEYS[1], 'notify') == 0 then redis.call('HSET', KEYS[1], 'told', ARGV[3]) end
+redis.call('HSET', KEYS[1], 'notify', ARGV[2])
+redis.call('SADD', KEYS[2], ARGV[1])
+return 1
+"""
+
 NOTICE = (
     _NOW
     + """

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runpodkit.errors import StoreError
 from runpodkit.runs import marks
 from runpodkit.runs.marks import mark_trial, read_marks
 from runpodkit.runs.tables import read_csv
@@ -91,6 +92,14 @@ def test_an_unknown_name_is_still_told(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="stared is no parameter of this run"):
         run.where(stared=True)
+
+
+def test_a_file_that_holds_something_else_is_named(tmp_path: Path) -> None:
+    run = kept(tmp_path, [record(0)])
+    for line in (b"[]", b"{", b'{"trial": 0, "at": "x", "starred": "yes", "note": null}'):
+        run.store.put("runs/r/marks/x.jsonl", line)
+        with pytest.raises(StoreError, match=r"runs/r/marks/x.jsonl, line 1, is no mark"):
+            run.table()
 
 
 def test_a_frozen_run_has_its_labels_and_marks(tmp_path: Path) -> None:

@@ -153,6 +153,54 @@ async def test_a_run_that_was_retried_ends_and_is_told_again(ledger: Ledger) -> 
     assert len(told.calls) == 2
 
 
+async def test_an_end_that_was_seen_before_anybody_asked_is_not_told(ledger: Ledger) -> None:
+    told = Told()
+    await ledger.create(head_of(sweep("a mill", seed=1), "r"))
+    await ledger.finish("r", RunState.DONE)
+    status = await ledger.status("r")
+    assert status
+    await ledger.ask_notice("r", URL, mark_of(status, now=0) or "")
+    await teller(ledger, told).tell()
+    assert told.calls == []
+
+    # a cell that runs again between the end and its telling must not swallow it
+    await entered(ledger, "s")
+    await ledger.finish("s", RunState.DONE)
+    status = await ledger.status("s")
+    assert status
+    await ledger.ask_notice("s", URL, mark_of(status, now=0) or "")
+    await teller(ledger, told).tell()
+    assert [body["run"] for _, body in told.calls] == ["s"]
+
+    await ledger.ask_notice("never entered", URL)
+    assert not await ledger._redis.exists("runpodkit:run:never entered")
+
+
+async def test_a_joint_run_is_told_once_its_parts_are_over(ledger: Ledger) -> None:
+    head = replace(
+        head_of(sweep("a mill", seed=[1, 2]), "both"), parts=({"endpoint": "x", "run": "both--x", "left_out": []},)
+    )
+    await ledger.create(head)
+    await ledger.ask_notice("both", URL)
+    told = Told()
+    parts_over = False
+
+    async def standing(head: RunHead) -> RunStatus | None:
+        if parts_over:
+            await ledger.finish(head.name, RunState.DONE)
+        status = await ledger.status(head.name)
+        return status and replace(status, ended=1.0 if parts_over else None)
+
+    one = Teller(ledger, "store-1", standing, post=told)
+    await one.tell()
+    assert told.calls == []
+    parts_over = True
+    for _ in range(3):
+        await one.tell()
+
+    assert [body["state"] for _, body in told.calls] == ["DONE"]
+
+
 async def test_runs_of_another_store_and_forgotten_ones_are_left_alone(ledger: Ledger) -> None:
     await ledger.create(replace(head_of(sweep("a mill", seed=1), "other"), store="store-2"))
     await ledger.ask_notice("other", URL)
