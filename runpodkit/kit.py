@@ -40,19 +40,23 @@ from runpodkit.runs.checks import Check
 from runpodkit.runs.clocks import steady_clock
 from runpodkit.runs.dispatch import Dispatcher
 from runpodkit.runs.engine import Engine
+from runpodkit.runs.finding import Since, find, wanted
 from runpodkit.runs.inputs import PREFIX as INPUTS
 from runpodkit.runs.inputs import with_stored_images
 from runpodkit.runs.joint import LeftOut, described, left_out_of, parts_of
+from runpodkit.runs.labels import check_note, check_tags, first_labels
 from runpodkit.runs.ledger import Ledger, RunStatus
 from runpodkit.runs.limits import RedisLimiter
 from runpodkit.runs.money import STAND_IN_GPU, Estimate, estimate, summed, usd_per_s
+from runpodkit.runs.notices import Teller, check_notify, mark_of, watch
 from runpodkit.runs.picture import Picture
 from runpodkit.runs.plans import check_name, difference, extension, left_out, refuse
 from runpodkit.runs.policies import RunPolicy, shared_policy
+from runpodkit.runs.provenance import gather
 from runpodkit.runs.pruned import Pruned, seconds_of
 from runpodkit.runs.pruning import Pruner
 from runpodkit.runs.records import read_head, write_head
-from runpodkit.runs.rows import RunHead, RunState, TrialState
+from runpodkit.runs.rows import RunHead, RunState
 from runpodkit.runs.run import Run, opened
 from runpodkit.runs.trials import Tools
 from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings
@@ -61,7 +65,8 @@ from runpodkit.storage import Store, open_store
 from runpodkit.sweeps.sweep import Sweep, Trial, sweep
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from runpodkit.runs.notices import Notify
+    from runpodkit.runs.runs_table import Runs
 
 CONFIRM_TRIALS = 500
 STAND_IN = "simulator"
@@ -124,6 +129,7 @@ class Kit:
         )
         self.engine = Engine(tools, store_name)
         self._store_name = store_name
+        self._teller = Teller(self.ledger, store_name, self._standing)
 
     @cached_property
     def dialect(self) -> Dialect:
@@ -310,6 +316,9 @@ class Kit:
         reuse: bool = True,
         empty_cells: bool = False,
         confirm: bool = False,
+        tags: str | Sequence[str] = (),
+        note: str = "",
+        notify: Notify = None,
         **policy: Any,
     ) -> Run:
         """Start a run of a sweep; returns at once.
@@ -323,24 +332,32 @@ class Kit:
             reuse: Take pictures that exist already instead of drawing them again.
             empty_cells: Where one of several endpoints cannot honour a value, leave those cells empty.
             confirm: Go on although a live run is large or costly.
+            tags: Words to find it by, such as `["paper", "samplers"]`; added where the run is there already.
+            note: What it is for; of a run that has one already, that one stays.
+            notify: Told when it is over or HELD: a function that takes the run, called in this process, or the
+                address of a webhook, called by a Celery worker.
             policy: Fields of `RunPolicy`, e.g. `budget_usd=2`, `window=40`.
 
         Raises:
-            ValueError: what the dialect cannot honour, or a policy out of bounds.
+            ValueError: what the dialect cannot honour, a policy out of bounds, or a tag, note or address that cannot be meant.
             RunConflictError: the name belongs to a run of another sweep.
             ConfigError: a live run is large or costly and neither `confirm` nor `budget_usd` is given.
         """
+        labels = check_tags(tags), check_note(note)
+        check_notify(notify)
         empty = await asyncio.to_thread(self._left_out, plan, empty_cells)
         plan = await asyncio.to_thread(with_stored_images, plan, self.store)
         rules = RunPolicy(**policy)
+        asked_at = await asyncio.to_thread(gather)
         name = check_name(name or plan.default_name)
 
         def entered(sweep: Sweep, called: str) -> RunHead:
-            return (
+            head = (
                 self._joint_head(sweep, called, rules, empty, reuse)
                 if sweep.endpoints
                 else self._head(sweep, called, rules, reuse=reuse)
             )
+            return replace(head, provenance=asked_at)
 
         head = entered(plan, name)
         existing = await self._existing(name)
@@ -355,7 +372,7 @@ class Kit:
             there, state = existing
             if there.sweep_hash == head.sweep_hash and there.identity == head.identity:
                 await self._enter_parts(there, reuse)
-                return self._run(there, state)
+                return await self._labelled(self._run(there, state), labels, notify, anew=False)
             if not extend:
                 raise RunConflictError(name, difference(plan, head, there))
         if not head.simulated:
@@ -370,9 +387,25 @@ class Kit:
             await self._enter_parts(head, reuse)
         else:
             await self.dispatcher.dispatch(head.name, head.batches)
-        return self._run(head, RunState.RUNNING)
+        return await self._labelled(self._run(head, RunState.RUNNING), labels, notify, anew=True)
 
     submit, asubmit = both_ways(_submit)
+
+    async def _labelled(self, run: Run, labels: tuple[Sequence[str], str], notify: Notify, *, anew: bool) -> Run:
+        """A run with its tags and note, and whoever is to be told of its end; one that was over before is not told of."""
+        await asyncio.to_thread(first_labels, self.store, run.name, *labels)
+        if notify is None:
+            return run
+        status = None if anew else await run.astatus()
+        if isinstance(notify, str):
+            await self.ledger.ask_notice(run.name, notify, (status and mark_of(status, now=time.time())) or "")
+        elif status is None or not status.is_over:
+            watch(run, notify)
+        return run
+
+    async def tell(self) -> None:
+        """Call the webhooks of runs that are over or held; called by Celery workers, each end is told once."""
+        await self._teller.tell()
 
     async def _enter_parts(self, head: RunHead, reuse: bool) -> None:
         """Start what each endpoint draws of a joint run; parts that are entered already go on as they are."""
@@ -448,32 +481,54 @@ class Kit:
 
     open_run, aopen_run = both_ways(_open_run)
 
-    async def _runs(self) -> pd.DataFrame:
-        """All runs of the ledger, newest first."""
-        import pandas as pd
+    async def _runs(
+        self,
+        *,
+        tag: str | Sequence[str] | None = None,
+        since: Since = None,
+        text: str | None = None,
+        endpoint: str | Sequence[str] | None = None,
+        state: str | Sequence[str] | None = None,
+        starred: bool | None = None,
+        limit: int | None = None,
+    ) -> Runs:
+        """Runs of the ledger and of the store, newest first; what is not named does not matter.
 
-        rows = []
-        for name in reversed(await self.ledger.names()):
-            head = await self.ledger.head(name)
-            if head is None:
-                continue
-            status = await self._standing(head)
-            if status is None:
-                continue
-            rows.append(
-                {
-                    "name": name,
-                    "state": str(status.state),
-                    "trials": head.trials,
-                    "collected": status.count(TrialState.COLLECTED, TrialState.REUSED),
-                    "failed": status.count(TrialState.FAILED, TrialState.EXPIRED),
-                    "cost_usd": status.cost_usd,
-                    "simulated": head.simulated,
-                    "created": pd.Timestamp(head.created_at, unit="s", tz="UTC").floor("s"),
-                }
-            )
-        columns = ["name", "state", "trials", "collected", "failed", "cost_usd", "simulated", "created"]
-        return pd.DataFrame(rows, columns=columns)
+        Args:
+            tag: It has this tag, or all of these.
+            since: Started no longer ago than "12h", "7d" or "2w", or on this day or later.
+            text: Words that all stand in its name, prompts, note or tags; capitals do not matter.
+            endpoint: As in `endpoints.toml`, by its id, or as the column `endpoint` has it; or any of several.
+            state: "DONE", "HELD" and so on, or any of several.
+            limit: So many at most.
+
+        Returns:
+            A `DataFrame` with a row per run, which a notebook shows with a small picture of each: name, state, counts
+            of trials, `cost_usd`, `created` in UTC, endpoint, tags, note, star; what is not known is missing.
+            Single pictures and parts of runs over several endpoints are left out.
+
+        Raises:
+            ValueError: with everything that cannot be meant.
+        """
+        from runpodkit.runs.runs_table import table_of
+
+        meant = wanted(tag, since, text, endpoint, state, starred, limit)
+        named = [self._endpoint_called(name) for name in meant.endpoints]
+        meant = replace(meant, endpoints=meant.endpoints.union(filter(None, named)))
+
+        async def standing(head: RunHead, status: RunStatus) -> RunStatus:
+            return await self._standing(head) or status
+
+        found = await find(self.store, self.ledger, meant, standing)
+        return await asyncio.to_thread(table_of, found, self.store)
+
+    def _endpoint_called(self, name: str) -> str | None:
+        """How heads spell the endpoint that `endpoints.toml` gives this name; None where it gives none."""
+        with contextlib.suppress(RunpodkitError):
+            if named := named_endpoints(self.settings).get(name):
+                address = address_of(self.settings, name, named)
+                return f"{address.host}/{address.endpoint_id}"
+        return None
 
     runs, aruns = both_ways(_runs)
 

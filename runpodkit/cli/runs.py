@@ -7,17 +7,47 @@ import json
 import click
 
 from runpodkit.cli.shell import main, quiet_kit, watch
+from runpodkit.reprs import plain
 
 
 @main.command()
+@click.option("--tag", multiple=True, help="Of those with this tag; several: with all of them.")
+@click.option("--since", help="Started no longer ago than 12h, 7d or 2w, or on this day (2026-11-24) or later.")
+@click.option("--text", help="Words that all stand in name, prompts, note or tags.")
+@click.option("--endpoint", multiple=True, help="Of this endpoint: its name, or its id.")
+@click.option("--state", multiple=True, help="In this state, such as HELD; several: in any of them.")
+@click.option("--starred/--not-starred", default=None, help="With a star, or without.")
+@click.option("--limit", type=int, help="So many at most.")
 @click.option("--json", "as_json", is_flag=True)
-def runs(as_json: bool) -> None:
-    """List runs, newest first."""
-    frame = quiet_kit().runs()
+def runs(
+    tag: tuple[str, ...],
+    since: str | None,
+    text: str | None,
+    endpoint: tuple[str, ...],
+    state: tuple[str, ...],
+    starred: bool | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """List runs, newest first: of this Redis and of the store."""
+    from runpodkit.runs.runs_table import lines_of
+
+    frame = quiet_kit().runs(
+        tag=tag or None,
+        since=since,
+        text=text,
+        endpoint=endpoint or None,
+        state=state or None,
+        starred=starred,
+        limit=limit,
+    )
     if as_json:
         click.echo(frame.to_json(orient="records", date_format="iso"))
-    else:
-        click.echo(frame.to_string(index=False) if len(frame) else "no runs yet")
+        return
+    for line in lines_of(frame):
+        click.echo(line)
+    for problem in frame.problems:
+        click.echo(f"cannot be read: {plain(problem)}", err=True)
 
 
 @main.command()
@@ -33,8 +63,9 @@ def show(name: str, wait: bool, as_json: bool) -> None:
         click.echo(json.dumps(run.report(), ensure_ascii=False))
         return
     click.echo(repr(run))
-    for _, row in run.failures().iterrows():
-        click.echo(f"  {row['count']} × {row['reason']} (for example trial {row['example']})")
+    if (causes := run.failures()).size:
+        for line in repr(causes).splitlines():
+            click.echo(f"  {line}")
 
 
 @main.command()

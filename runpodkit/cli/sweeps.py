@@ -75,6 +75,9 @@ def _typed(program: str) -> str:
 @click.option("--no-pilot", is_flag=True, help="On a live endpoint, do not send one trial first.")
 @click.option("--budget-usd", type=float, help="Hold the run before it costs more.")
 @click.option("--window", type=int, help="Jobs in flight at most.")
+@click.option("--tag", multiple=True, help="A word to find the run by; may be given several times.")
+@click.option("--note", default="", help="What the run is for.")
+@click.option("--notify", help="Address of a webhook, called when the run is over or HELD.")
 @click.option("--json", "as_json", is_flag=True, help="The last line of stdout is one JSON object.")
 def sweep_command(
     plan: Path,
@@ -85,6 +88,9 @@ def sweep_command(
     no_pilot: bool,
     budget_usd: float | None,
     window: int | None,
+    tag: tuple[str, ...],
+    note: str,
+    notify: str | None,
     as_json: bool,
 ) -> None:
     """Run the sweep that PLAN (TOML) describes and wait for it.
@@ -104,7 +110,7 @@ def sweep_command(
         return
     kit = connect(quiet=True)
     click.echo(kit.line, err=True)
-    run = kit.submit(asked, name=name, confirm=yes, **policy)
+    run = kit.submit(asked, name=name, confirm=yes, tags=tag, note=note, notify=notify, **policy)
     watch(run)
     if out and any(run.status().count(state) for state in _with_picture()):
         run.export(out, "folder")
@@ -141,8 +147,8 @@ def _finish_or_fail(run: Run) -> dict[str, Any]:
     report = run.report()
     if report["collected"] < report["trials"]:
         _say_how_it_ended(report)
-        for _, row in run.failures().iterrows():
-            click.echo(f"  {row['count']} × {row['reason']}", err=True)
+        for line in repr(run.failures()).splitlines():
+            click.echo(f"  {line}", err=True)
         sys.exit(1)
     return report
 

@@ -1,9 +1,7 @@
 """One door to addresses that stand in outputs: GET, bounded in size, time and reach.
 
-The address that is checked is the address that is connected to: names go through a resolver that
-refuses what is not public before the connector sees it, and again at each redirect.  aiohttp is
-used directly, not under httpx, because its resolver is the seam where that can be promised; httpx
-has none.  A private address is reached only where host and port are the endpoint's own.  Nothing
+The address that is checked is the address that is connected to, again at each redirect; `reach`
+says which may be.  A private address is reached only where host and port are the endpoint's own.  Nothing
 of ours travels: no key, cookie, netrc or proxy; and no message repeats a link's query, which may
 be a signature.
 """
@@ -11,16 +9,14 @@ be a signature.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
-import socket
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from runpodkit.errors import OutputError
+from runpodkit.images.reach import CheckedResolver, RefusedError, check_literal, failure
 
 MAX_REDIRECTS = 5
 ATTEMPTS = 3
@@ -34,7 +30,6 @@ _LINK_CHARS = 16_000
 _PRINTABLE = re.compile(r"[!-~]+")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 _PORTS = {"http": 80, "https": 443}
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class _PassingError(Exception):
@@ -87,8 +82,8 @@ async def _follow(url: URL, endpoint_host: str, max_bytes: int) -> bytes:
 async def _get(url: URL, endpoint_host: str, max_bytes: int) -> bytes | str:
     """The body, or where a redirect points."""
     private_allowed = _is_endpoint(url, endpoint_host)
-    _check_literal(url, private_allowed)
-    connector = aiohttp.TCPConnector(resolver=_Resolver(private_allowed), use_dns_cache=False, force_close=True)
+    _check_written(url, private_allowed)
+    connector = aiohttp.TCPConnector(resolver=CheckedResolver(private_allowed), use_dns_cache=False, force_close=True)
     try:
         async with (
             aiohttp.ClientSession(
@@ -114,31 +109,11 @@ async def _get(url: URL, endpoint_host: str, max_bytes: int) -> bytes | str:
                 if len(body) > max_bytes:
                     raise OutputError(f"{_show(url)}: sends more than {max_bytes:,} bytes")
             return bytes(body)
-    except _RefusedError as exc:
+    except RefusedError as exc:
         raise OutputError(f"{_show(url)}: {exc}") from None
     except (aiohttp.ClientError, OSError, ValueError) as exc:
         # aiohttp's own words may repeat the whole link, signature included
-        raise _PassingError(_failure(exc)) from None
-
-
-class _RefusedError(Exception):
-    """An address that must not be connected to."""
-
-
-class _Resolver(aiohttp.ThreadedResolver):
-    """The system's resolver, which gives no address that was not checked."""
-
-    def __init__(self, private_allowed: bool) -> None:
-        super().__init__()
-        self._private_allowed = private_allowed
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await super().resolve(host, port, family)
-        for item in found:
-            _check_address(item["host"], self._private_allowed)
-        return found
+        raise _PassingError(failure(exc)) from None
 
 
 def _checked(text: str, base: URL | None = None) -> URL:
@@ -177,42 +152,12 @@ def _host_port(url: URL) -> tuple[str, int | None]:
     return (url.raw_host or "").lower(), url.port
 
 
-def _check_literal(url: URL, private_allowed: bool) -> None:
+def _check_written(url: URL, private_allowed: bool) -> None:
     """An address written as such never reaches the resolver, so it is checked here."""
-    host = url.raw_host or ""
-    if ":" not in host and not host.replace(".", "").isdigit():
-        return
     try:
-        _check_address(host, private_allowed)
-    except _RefusedError as exc:
+        check_literal(url.raw_host or "", private_allowed)
+    except RefusedError as exc:
         raise OutputError(f"{_show(url)}: {exc}") from None
-
-
-def _check_address(text: str, private_allowed: bool) -> None:
-    if private_allowed:
-        return
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        raise _RefusedError("its address is written in a way that is not followed") from None
-    if any(not _is_public(each) for each in (address, *_inside(address))):
-        raise _RefusedError("it leads to a private address, which only the endpoint itself may have")
-
-
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if address in _NAT64:  # an IPv6-only network's way to IPv4: what is inside decides
-        return True
-    return address.is_global and not (address.is_multicast or address.is_reserved)
-
-
-def _inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """The IPv4 addresses that an IPv6 address stands for: mapped, compatible, 6to4, Teredo, NAT64."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return []
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _NAT64 or int(address) >> 32 == 0:
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [each for each in found if each is not None]
 
 
 def _show(url: URL) -> str:
@@ -226,15 +171,3 @@ def _hint(status: int) -> str:
     if status in (401, 403):
         return " (the link may have expired, or its bucket is private)"
     return " (the picture is gone: such links last hours or days)" if status in (404, 410) else ""
-
-
-def _failure(exc: BaseException) -> str:
-    if isinstance(exc, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        return "its certificate is not trusted"
-    if isinstance(exc, aiohttp.ClientConnectorDNSError):
-        return "its host name is not known"
-    if isinstance(exc, aiohttp.ClientConnectorError):
-        return "cannot connect"
-    if isinstance(exc, TimeoutError):
-        return "it went silent"
-    return f"the connection broke ({type(exc).__name__})"

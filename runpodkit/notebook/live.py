@@ -27,6 +27,7 @@ from runpodkit.notebook.wording import facts_of, status_line
 from runpodkit.reprs import cut
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.ledger import RunStatus
+from runpodkit.runs.marks import Marks
 from runpodkit.runs.oddities import EqualPictures, odd, remarks
 from runpodkit.runs.preferences import Preference
 from runpodkit.runs.records import Record
@@ -119,6 +120,7 @@ class LiveRun:
         self._reading = asyncio.Lock()
         """Two readers at once would each get a part of what changed."""
         self._rater, self._answers = token_hex(4), list[Preference]()
+        self._marks = Marks({}, {})
 
     def woken(self) -> None:
         """Look at it soon: it is shown anew."""
@@ -174,7 +176,10 @@ class LiveRun:
         return replace(record, flags=(*record.flags, words)) if words else record
 
     def _cell(self, trial: int) -> list[Any]:
-        return [trial, _cell(self._told(trial))]
+        said: dict[str, Any] = {"k": 1} if self._marks.stars.get(trial) else {}
+        if note := self._marks.notes.get(trial):
+            said["n"] = note
+        return [trial, {**_cell(self._told(trial)), **said}]
 
     def _pause(self, status: RunStatus, moved: bool) -> float:
         if not self._open:
@@ -290,6 +295,8 @@ class LiveRun:
             await self._steer(str(message["action"]))
         elif kind == "use":
             self._use(self._records[int(message["number"])])
+        elif kind in ("star", "note"):
+            await self._mark(message)
         elif kind in ("prefer", "preferences"):
             async with self._judging:  # the result counts the last answer
                 await (self._prefer if kind == "prefer" else self._send_preferences)(message)
@@ -297,6 +304,7 @@ class LiveRun:
     async def _opened(self) -> None:
         self._open = True
         self.due = 0.0
+        await self._read_marks()
         if self._status is None or not self._records:
             try:
                 async with self._reading:
@@ -360,6 +368,22 @@ class LiveRun:
             return self._say("said", text="Copied as code; kit.form() shows a form that these can fill.")
         self._hub.fill_form(record.params)
         self._say("said", text="The form has these parameters now; they are in the clipboard as code as well.")
+
+    async def _read_marks(self) -> None:
+        """What was said of trials, by whoever; as it was where the store does not answer just now."""
+        with contextlib.suppress(RunpodkitError):
+            self._marks = await asyncio.to_thread(self.run.marks)
+
+    async def _mark(self, message: Mapping[str, Any]) -> None:
+        """A star or a note from a page: kept, and shown by all of them."""
+        number = int(message["number"])
+        if message["kind"] == "note":
+            await self.run.anote(number, str(message["text"]))
+        else:
+            await (self.run.astar if message["starred"] else self.run.aunstar)(trial=number)
+        await self._read_marks()
+        if self._status is not None and number in self._records:
+            self._say("news", cells=[self._cell(number)], status=self._standing(self._status))
 
     async def _prefer(self, message: Mapping[str, Any]) -> None:
         winner = message["winner"]

@@ -1,6 +1,6 @@
 """Beside: what people and programs said of a run's trials after they were drawn, as columns of values by trial.
 
-Answers of blind comparisons, and scores.  Records never change for it: it lies in files of its own beside them in the
+Answers of blind comparisons, scores, stars and notes.  Records never change for it: it lies in files of its own beside them in the
 store.  Tables, CSV, pages, grids and filters take it from here under the names of its columns.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runpodkit.runs.marks import NOTE, STARRED, read_marks
 from runpodkit.runs.preferences import read_preferences, tally
 from runpodkit.runs.records import Record
 from runpodkit.runs.scores import read_scores, score_columns
@@ -29,7 +30,15 @@ def read_beside(store: Store, run: str, records: Iterable[Record]) -> dict[str, 
     """
     there = list(records)
     trials = [record.trial for record in there]
-    return {**_answers(store, run, trials), **score_columns(read_scores(store, run), there)}
+    scores = score_columns(read_scores(store, run), there)
+    return {**_answers(store, run, trials), **scores, **_marked(store, run, trials)}
+
+
+def _marked(store: Store, run: str, trials: Iterable[int]) -> dict[str, dict[int, Any]]:
+    """Once somebody gave a star, a trial that has none is False."""
+    marks = read_marks(store, run)
+    stars = {STARRED: {trial: marks.stars.get(trial, False) for trial in trials}} if marks.stars else {}
+    return {**stars, **({NOTE: dict(marks.notes)} if marks.notes else {})}
 
 
 def _answers(store: Store, run: str, trials: Iterable[int]) -> dict[str, dict[int, Any]]:

@@ -25,6 +25,7 @@ from runpodkit.runs.money import dollars
 from runpodkit.runs.records import record_of, write_batch, write_head
 from runpodkit.runs.rows import BATCH_SIZE, Row, RunHead, RunState, TrialState
 from runpodkit.runs.stock import Stock
+from runpodkit.runs.totals import end_totals
 from runpodkit.runs.trials import Tools, TrialWork
 from runpodkit.runs.window import LARGEST, Window
 from runpodkit.sweeps.sweep import Sweep, Trial
@@ -551,7 +552,9 @@ class Driver:
                 batch_log.info("{}", self._ended)
         if self._ended:
             try:
-                await asyncio.to_thread(write_head, self._tools.store, self._head, self._ended)
+                totals = await end_totals(self._tools.ledger, self._head)
+                told = totals.to_dict() if totals else None
+                await asyncio.to_thread(write_head, self._tools.store, self._head, self._ended, told)
             except StoreError as exc:
                 batch_log.warning("its end is not in the store yet: {}", exc)
                 return

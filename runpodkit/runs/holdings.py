@@ -16,6 +16,7 @@ from datetime import datetime
 from runpodkit.endpoint.keys import trial_key
 from runpodkit.errors import StoreError
 from runpodkit.runs.inputs import PREFIX as INPUTS
+from runpodkit.runs.labels import note_key, tags_in
 from runpodkit.runs.records import FILES_AT_ONCE, head_key
 from runpodkit.runs.rows import RunHead
 from runpodkit.runs.stars import star_key
@@ -42,6 +43,14 @@ class Holding:
     @property
     def starred(self) -> bool:
         return star_key(self.name) in self.keys
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return tags_in(self.name, self.keys)
+
+    @property
+    def has_note(self) -> bool:
+        return note_key(self.name) in self.keys
 
     @property
     def record_keys(self) -> tuple[str, ...]:

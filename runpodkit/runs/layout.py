@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runpodkit.params import ImageParams
 from runpodkit.runs.baselines import Baseline, baseline_of
 from runpodkit.runs.facts import joined
 from runpodkit.runs.items import Collection, Item, key_of
+from runpodkit.runs.marks import UNSAID
 from runpodkit.runs.naming import Label, Labels, Naming, Place, check_order, ordered, shown
 from runpodkit.runs.records import Record
+
+if TYPE_CHECKING:
+    from runpodkit.runs.beside import Beside
 
 __all__ = [
     "Layout",
@@ -151,18 +155,29 @@ def place_axes(
     return down, (*across, *rest), deep
 
 
-def matching(records: Sequence[Record], where: Mapping[str, Any]) -> list[Record]:
+def matching(
+    records: Sequence[Record], where: Mapping[str, Any], beside: Callable[[], Beside] | None = None
+) -> list[Record]:
     """Records whose parameters have these values; a list means any of them.
 
+    Args:
+        beside: Gives more columns of values by trial; asked only for a name that is no parameter.
+
     Raises:
-        ValueError: a name that is no parameter.
+        ValueError: a name that is no parameter, and no column either.
     """
     chosen = list(records)
+    columns: Beside | None = None
     for name, wanted in where.items():
         values = list(wanted) if isinstance(wanted, list | tuple | range | set) else [wanted]
         if records and not hasattr(records[0].params, name) and name not in records[0].values:
-            raise ValueError(f"{name} is no parameter of this run")
-        chosen = [record for record in chosen if value_of(record, name) in values]
+            columns = (beside() if beside else {}) if columns is None else columns
+            if name not in columns and name not in UNSAID:
+                raise ValueError(f"{name} is no parameter of this run")
+            column = columns.get(name, {})
+            chosen = [record for record in chosen if column.get(record.trial, UNSAID.get(name)) in values]
+        else:
+            chosen = [record for record in chosen if value_of(record, name) in values]
     return chosen
 
 

@@ -34,6 +34,8 @@ PRUNING = "prune/"
 """How the owner of a claim begins whose picture is being deleted."""
 USUAL_TIMES = 50
 DREW_LATELY_S = 3600
+NOTICE_S = 60
+"""Whoever tells of a run has so long for it; a webhook's tries take less."""
 ANSWER_S = 10.0
 """A Redis that is silent for longer counts as gone."""
 
@@ -116,6 +118,18 @@ class RunStatus:
         return self.state in (RunState.DONE, RunState.CANCELLED) and self.ended is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A run of whose end somebody is to be told."""
+
+    head: RunHead
+    status: RunStatus
+    told: str
+    """What was told last."""
+    teller: str
+    """The process that told it, or does so now."""
+
+
 class Ledger:
     """All runs of one Redis, seen from one process."""
 
@@ -160,21 +174,41 @@ class Ledger:
     async def status(self, name: str) -> RunStatus | None:
         async with _errors(f"read run {name}"):
             about = await _reply(self._redis.hgetall(self._run(name)))
-        if "state" not in about:  # a late driver may still count for a run that was forgotten meanwhile
-            return None
-        return RunStatus(
-            state=RunState(about["state"]),
-            reason=about.get("reason", ""),
-            hold=about.get("hold", ""),
-            counts={state: int(about.get(f"n:{state}", 0)) for state in TrialState},
-            cost_usd=float(about.get("cost", 0)),
-            status_calls=int(float(about.get("status_calls", 0))),
-            submissions=int(float(about.get("submissions", 0))),
-            celery_tasks=int(float(about.get("celery_tasks", 0))),
-            since=float(about["since"]),
-            ended=float(about["ended"]) if "ended" in about else None,
-            waits_for=about.get("waits_for", ""),
-        )
+        return _status(about)
+
+    async def standings(self) -> list[tuple[RunHead, RunStatus]]:
+        """Heads and states of all sweeps, in the order they were entered; a few hundred by one round trip."""
+        found = []
+        names = await self.names()
+        for start in range(0, len(names), KEYS_AT_ONCE):
+            async with _errors("list runs"):
+                pipe = self._redis.pipeline(transaction=False)
+                for name in names[start : start + KEYS_AT_ONCE]:
+                    pipe.hgetall(self._run(name))
+                answers = await pipe.execute()
+            for about in answers:
+                if "head" in about and (status := _status(about)):
+                    found.append((RunHead.from_dict(json.loads(about["head"])), status))
+        return found
+
+    async def first_pictures(self, heads: Sequence[RunHead], among: int) -> dict[str, tuple[str, str]]:
+        """Key and content of the first picture among the first trials of each run that has one; in one round trip."""
+        asked = [(head, str(head.parts[0]["run"]) if head.parts else head.name) for head in heads]
+        if not asked:
+            return {}
+        async with _errors("read trials"):
+            pipe = self._redis.pipeline(transaction=False)
+            for head, name in asked:
+                pipe.hmget(
+                    f"{self._run(name)}:rows", [str(number) for number in range(min(among, max(1, head.trials)))]
+                )
+            answers = await pipe.execute()
+        found = {}
+        for (head, _), texts in zip(asked, answers, strict=True):
+            rows = (Row.from_text(text) for text in texts if text)
+            if image := next((row.images[0] for row in rows if row.images), None):
+                found[head.name] = (image.key, image.pixels)
+        return found
 
     async def names(self, *, active: bool = False) -> list[str]:
         """Runs in the order they were entered; sweeps alone, or whatever still moves."""
@@ -520,6 +554,54 @@ class Ledger:
         async with _errors(f"look at {what}"):
             return bool(await self._redis.exists(f"{PREFIX}lock:{what}"))
 
+    # notices
+
+    async def ask_notice(self, name: str, url: str, known: str = "") -> None:
+        """Note which address is to be told of a run's end; it stands nowhere but here, and goes with the run's row.
+
+        Args:
+            known: The end or hold that whoever asks has seen already: if nobody asked before, it is not told.
+        """
+        async with _errors(f"note whom to tell of run {name}"):
+            await self._script["ASK_NOTICE"](keys=[self._run(name), f"{PREFIX}notices"], args=[name, url, known])
+
+    async def notices(self) -> list[Notice]:
+        """Runs of whose end somebody is to be told, or was."""
+        async with _errors("list notices"):
+            names = sorted(str(name) for name in await _reply(self._redis.smembers(f"{PREFIX}notices")))
+            if not names:
+                return []
+            pipe = self._redis.pipeline(transaction=False)
+            for name in names:
+                pipe.hgetall(self._run(name))
+            answers = await pipe.execute()
+            found = []
+            for name, about in zip(names, answers, strict=True):
+                status = _status(about)
+                if status is None or "notify" not in about or "head" not in about:
+                    await _reply(self._redis.srem(f"{PREFIX}notices", name))
+                    continue
+                teller = json.loads(about["telling"])["owner"] if "telling" in about else ""
+                head = RunHead.from_dict(json.loads(about["head"]))
+                found.append(Notice(head, status, about.get("told", ""), teller))
+        return found
+
+    async def claim_notice(self, name: str, mark: str, teller: str, gone: str = "") -> str | None:
+        """The address to tell something to; None where it was told, or somebody else does so just now.
+
+        Args:
+            gone: A teller that is dead for certain, whose claim counts no more.
+        """
+        async with _errors(f"tell of run {name}"):
+            url = await self._script["NOTICE"](keys=[self._run(name)], args=[mark, teller, NOTICE_S, gone])
+        return str(url) if url else None
+
+    async def told_notice(self, name: str, mark: str) -> None:
+        """Whatever came of it, this was told: nobody tells it again."""
+        async with _errors(f"tell of run {name}"):
+            if await self._redis.exists(self._run(name)):
+                await _reply(self._redis.hset(self._run(name), "told", mark))
+
     # usual times and shared limits
 
     async def saw_times(self, endpoint: str, times: Sequence[tuple[float, float]]) -> None:
@@ -578,6 +660,25 @@ def _why(error: Exception) -> str:
     if "MISCONF" in said:
         return " cannot save to its disk"
     return ""
+
+
+def _status(about: Mapping[str, str]) -> RunStatus | None:
+    """How a run stands by its hash; None where a late driver still counted for one that was forgotten meanwhile."""
+    if "state" not in about:
+        return None
+    return RunStatus(
+        state=RunState(about["state"]),
+        reason=about.get("reason", ""),
+        hold=about.get("hold", ""),
+        counts={state: int(about.get(f"n:{state}", 0)) for state in TrialState},
+        cost_usd=float(about.get("cost", 0)),
+        status_calls=int(float(about.get("status_calls", 0))),
+        submissions=int(float(about.get("submissions", 0))),
+        celery_tasks=int(float(about.get("celery_tasks", 0))),
+        since=float(about["since"]),
+        ended=float(about["ended"]) if "ended" in about else None,
+        waits_for=about.get("waits_for", ""),
+    )
 
 
 async def _reply(answer: Any) -> Any:

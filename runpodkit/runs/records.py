@@ -135,9 +135,10 @@ def batch_file(run: str, batch: int, records: Iterable[Record]) -> tuple[str, by
     return f"runs/{run}/records/{batch:05d}.jsonl", "".join(record.to_json() + "\n" for record in records).encode()
 
 
-def head_file(head: RunHead, state: RunState) -> tuple[str, bytes]:
-    """Key and content of what is fixed about a run, and how it stands."""
-    text = json.dumps({**head.to_dict(), "state": state}, ensure_ascii=False, indent=1)
+def head_file(head: RunHead, state: RunState, totals: Mapping[str, Any] | None = None) -> tuple[str, bytes]:
+    """Key and content of what is fixed about a run, how it stands, and what it came to if it is over."""
+    more = {} if totals is None else {"totals": dict(totals)}
+    text = json.dumps({**head.to_dict(), "state": state, **more}, ensure_ascii=False, indent=1)
     return head_key(head.name), text.encode()
 
 
@@ -150,18 +151,23 @@ def write_batch(store: Store, head: RunHead, batch: int, records: Iterable[Recor
     store.put(*batch_file(head.name, batch, records), "application/x-ndjson")
 
 
-def write_head(store: Store, head: RunHead, state: RunState) -> None:
-    """Keep what is fixed about a run, and how it stands."""
-    store.put(*head_file(head, state), "application/json")
+def write_head(store: Store, head: RunHead, state: RunState, totals: Mapping[str, Any] | None = None) -> None:
+    """Keep what is fixed about a run, how it stands, and what it came to if it is over."""
+    store.put(*head_file(head, state, totals), "application/json")
 
 
 def read_head(store: Store, name: str) -> tuple[RunHead, RunState]:
     """Raises StoreError if the store holds no run of that name, or one that cannot be read."""
-    text = store.get(head_key(name))
+    head, state, _ = head_in(name, store.get(head_key(name)))
+    return head, state
+
+
+def head_in(name: str, data: bytes) -> tuple[RunHead, RunState, Mapping[str, Any] | None]:
+    """Head, state and totals as their file has them; raises StoreError if it is none."""
     try:
-        given = json.loads(text)
-        state = RunState(given.pop("state"))
-        return RunHead.from_dict(given), state
+        given = json.loads(data)
+        state, totals = RunState(given.pop("state")), given.pop("totals", None)
+        return RunHead.from_dict(given), state, totals
     except _UNREADABLE as exc:
         raise StoreError(f"{head_key(name)} is not the head of a run: {_why(exc)}") from None
 

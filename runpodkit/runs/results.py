@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runpodkit.blocking import both_ways
 from runpodkit.runs.beside import read_beside
 from runpodkit.runs.layout import matching
+from runpodkit.runs.marks import Marks, read_marks
 from runpodkit.runs.oddities import with_oddities
 from runpodkit.runs.preferences import (
     Preference,
@@ -24,7 +25,7 @@ from runpodkit.runs.preferences import (
     write_preferences,
 )
 from runpodkit.runs.records import Record, Share
-from runpodkit.runs.rows import RunHead, TrialState
+from runpodkit.runs.rows import RunHead
 from runpodkit.runs.scores import Score, delete_score, read_scores, score_columns, score_names
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Sweep
@@ -92,8 +93,12 @@ class Results(ABC):
         return Sweep.from_plan(dict(self._head.plan))
 
     def where(self, **where: Any) -> list[Record]:
-        """Records whose parameters have these values, e.g. `where(sampler_name="Heun", steps=[5, 10])`."""
-        return matching(self.records(), where)
+        """Records whose parameters have these values, e.g. `where(sampler_name="Heun", steps=[5, 10])`.
+
+        What is kept beside the run counts as well: `where(starred=True)`, or a score by its name.
+        """
+        records = self.records()
+        return matching(records, where, lambda: self.beside(records))
 
     def pictures(self, **where: Any) -> list[Picture]:
         """The first picture of every matching trial that has one."""
@@ -226,6 +231,10 @@ class Results(ABC):
         await asyncio.to_thread(write_preferences, self._store, self.name, rater, given)
 
     prefer, aprefer = both_ways(_prefer)
+
+    def marks(self) -> Marks:
+        """Stars and notes of single trials, whoever gave them: `.starred`, `.stars` and `.notes` by trial."""
+        return read_marks(self._store, self.name)
 
     async def _win_rates(self) -> list[WinRate]:
         """How often one value of an axis was preferred to another, over all answers so far."""
@@ -397,16 +406,15 @@ class Results(ABC):
         return compare(self.records(), self._store.get, axis, baseline)
 
     def failures(self) -> pd.DataFrame:
-        """Failed trials by cause: how many, and one of them."""
-        import pandas as pd
+        """Failed trials by cause; reasons that differ only in numbers and ids are one.
 
-        groups: dict[str, list[int]] = {}
-        for record in self.records():
-            if record.state in (TrialState.FAILED, TrialState.EXPIRED):
-                groups.setdefault(record.reason or "no reason given", []).append(record.trial)
-        ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
-        rows = [{"count": len(trials), "example": trials[0], "reason": reason} for reason, trials in ordered]
-        return pd.DataFrame(rows, columns=["count", "example", "reason"])
+        Returns:
+            A row per cause, the most frequent first: `count`, `example` (one trial), `reason` (that trial's),
+            `cost_usd` (paid for all their jobs as far as it is known; missing where of none) and `cure`, in words.
+        """
+        from runpodkit.runs.failures_table import failures
+
+        return failures(self.records())
 
     def to_html(self, path: str | Path, *, open: bool = False, **how: Any) -> Path:
         """Write one self-contained HTML page to look through all axes; it needs no network and stays within 30 MB.

@@ -184,6 +184,8 @@ class RunHead:
 
     parts: Sequence[Mapping[str, Any]] = ()
     """Of a joint run: what each endpoint draws, as `endpoint`, `run` and the `left_out` (axis, value) pairs."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Where it was asked for, as `provenance` gathers it; empty: nobody noted it."""
 
     @property
     def spelling(self) -> Dialect:
@@ -205,4 +207,6 @@ class RunHead:
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> RunHead:
         policy, parts = RunPolicy(**given.get("policy", {})), tuple(given.get("parts", ()))
-        return cls(**{**given, "policy": policy, "parts": parts})
+        known = {item.name for item in dataclasses.fields(cls)}
+        told = {name: value for name, value in given.items() if name in known}  # a later version may tell more
+        return cls(**{**told, "policy": policy, "parts": parts})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 from runpodkit.blocking import both_ways
 from runpodkit.errors import ConfigError, LedgerError, NoSuchKeyError, RunHeldError, StackError, StoreError
 from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
+from runpodkit.runs.labels import add_tags, check_note, check_tags, drop_tags, note_of, set_note, tags_of
 from runpodkit.runs.ledger import Ledger, RunStatus
+from runpodkit.runs.marks import mark_trial
 from runpodkit.runs.oddities import axes_without_effect, is_blank, is_equal, remarks
 from runpodkit.runs.policies import changed_policy, shared_policy
 from runpodkit.runs.pruned import Pruned
@@ -26,6 +28,7 @@ from runpodkit.runs.records import Record, Share, read_head, read_records, recor
 from runpodkit.runs.results import Results
 from runpodkit.runs.rows import Row, RunHead, RunState, TrialState
 from runpodkit.runs.stars import has_star, set_star
+from runpodkit.runs.totals import FIRST_ROWS, totals_of
 from runpodkit.runs.watch import Progress, in_notebook
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Trial
@@ -111,7 +114,9 @@ class Run(Results):
         status = together([(part.endpoint, await run._status()) for part, run in await self._known_parts()])
         if status.is_over and self._ledger and self._stored_state is not status.state:
             await self._ledger.finish(self.name, status.state)
-            await asyncio.to_thread(write_head, self._store, self._head, status.state)
+            pictures = await self._ledger.first_pictures([self._head], FIRST_ROWS)
+            totals = totals_of(status, pictures.get(self.name, ("", ""))).to_dict()
+            await asyncio.to_thread(write_head, self._store, self._head, status.state, totals)
             self._stored_state = status.state
         return status
 
@@ -418,28 +423,108 @@ class Run(Results):
 
     # keeping and deleting
 
-    async def _star(self) -> Run:
-        """Mark the run as one to keep: `kit.prune(…, keep_starred=True)` leaves it.
+    async def _star(self, *, trial: int | None = None) -> Run:
+        """Mark the run as one to keep: `kit.prune(…, keep_starred=True)` leaves it; or a single trial of it.
+
+        Args:
+            trial: The number of the trial that is meant, not the run: `run.where(starred=True)` gives those.
 
         Raises:
+            ValueError: no such trial.
             StoreError: the run was deleted; a later one of its name starts without a star.
         """
-        await self._check_there()
-        await asyncio.to_thread(set_star, self._store, self.name, True)
-        return self
+        return await self._set_star(True, trial)
 
     star, astar = both_ways(_star)
 
-    async def _unstar(self) -> Run:
-        """Take the star away."""
-        await asyncio.to_thread(set_star, self._store, self.name, False)
-        return self
+    async def _unstar(self, *, trial: int | None = None) -> Run:
+        """Take the star away, from the run or from a single trial of it."""
+        return await self._set_star(False, trial)
 
     unstar, aunstar = both_ways(_unstar)
 
+    async def _set_star(self, starred: bool, trial: int | None) -> Run:
+        if starred or trial is not None:
+            await self._check_there()
+        if trial is None:
+            await asyncio.to_thread(set_star, self._store, self.name, starred)
+        else:
+            await self._mark(trial, starred=starred)
+        return self
+
     @property
     def starred(self) -> bool:
+        """Whether the run itself has a star."""
         return has_star(self._store, self.name)
+
+    async def _note(self, trial: int, text: str) -> Run:
+        """Write something about a single trial, in at most 1,000 characters; empty takes it away.
+
+        It becomes the column `note`.  What two people write is kept apart; the last word on a trial counts.
+
+        Raises:
+            ValueError: no such trial, or too long.
+            StoreError: the run was deleted, or its store takes nothing.
+        """
+        await self._check_there()
+        await self._mark(trial, note=text)
+        return self
+
+    note, anote = both_ways(_note)
+
+    async def _mark(self, trial: int, *, starred: bool | None = None, note: str | None = None) -> None:
+        count = len(self.sweep)  # a joint run leaves out cells, and its numbers are those of the whole
+        await asyncio.to_thread(mark_trial, self._store, self.name, count, trial, starred=starred, note=note)
+
+    async def _tag(self, *tags: str) -> Run:
+        """Give it tags besides those it has; they are kept in the store, also of a run whose ledger is gone.
+
+        Raises:
+            ValueError: a tag that cannot be meant.
+            StoreError: the run was deleted, or its store takes nothing.
+        """
+        check_tags(tags)
+        await self._check_there()
+        await asyncio.to_thread(add_tags, self._store, self.name, tags)
+        return self
+
+    tag, atag = both_ways(_tag)
+
+    async def _untag(self, *tags: str) -> Run:
+        """Take tags away; one that it does not have is fine."""
+        await asyncio.to_thread(drop_tags, self._store, self.name, tags)
+        return self
+
+    untag, auntag = both_ways(_untag)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Words that it is found by."""
+        return tags_of(self._store, self.name)
+
+    async def _set_note(self, text: str) -> Run:
+        """Replace its note, what it is for, in at most 4,000 characters; empty takes it away.
+
+        Raises:
+            ValueError: too long.
+            StoreError: the run was deleted, or its store takes nothing.
+        """
+        check_note(text)
+        await self._check_there()
+        await asyncio.to_thread(set_note, self._store, self.name, text)
+        return self
+
+    set_note, aset_note = both_ways(_set_note)
+
+    @property
+    def run_note(self) -> str:
+        """Its note; empty: none.  `note(trial, …)` is about a single trial."""
+        return note_of(self._store, self.name)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where it was asked for: `notebook`, `git` (`commit`, `dirty`), `packages`, `python`, `user`; what is not known is None."""
+        return self._head.provenance
 
     async def _delete(self, *, dry_run: bool = False) -> Pruned:
         """Drop its records, and its pictures that no other run uses; there is no way back.

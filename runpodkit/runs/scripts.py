@@ -299,6 +299,29 @@ if ARGV[2] == '0' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1]
 return 1
 """
 
+ASK_NOTICE = """
+-- KEYS: run, runs of which somebody is told   ARGV: name, address, what need not be told or nothing
+if redis.call('HEXISTS', KEYS[1], 'state') == 0 then return 0 end
+if ARGV[3] ~= '' and redis.call('HEXISTS', KEYS[1], 'notify') == 0 then redis.call('HSET', KEYS[1], 'told', ARGV[3]) end
+redis.call('HSET', KEYS[1], 'notify', ARGV[2])
+redis.call('SADD', KEYS[2], ARGV[1])
+return 1
+"""
+
+NOTICE = (
+    _NOW
+    + """
+-- KEYS: run   ARGV: what is to be told, who tells it, seconds, one who is dead for certain or nothing
+-- Gives the address to tell it to, unless it was told, or somebody does so just now.
+local about = redis.call('HMGET', KEYS[1], 'notify', 'told', 'telling')
+if not about[1] or about[2] == ARGV[1] then return false end
+local telling = about[3] and cjson.decode(about[3])
+if telling and telling.mark == ARGV[1] and telling['until'] > now and telling.owner ~= ARGV[4] then return false end
+redis.call('HSET', KEYS[1], 'telling', cjson.encode({mark = ARGV[1], owner = ARGV[2], ['until'] = now + tonumber(ARGV[3])}))
+return about[1]
+"""
+)
+
 ALLOT = (
     _NOW
     + """

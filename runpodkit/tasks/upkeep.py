@@ -60,6 +60,7 @@ def _look_after_runs() -> None:
             _start_fallen_parts(kit)
             shared_loop().call(kit.dispatcher.worker_beats())
             _dispatch_stuck_runs(kit)
+            shared_loop().start(kit.tell())
             if count := lost.give_back(shared_loop().call(kit.ledger.workers())):
                 task_log.warning(
                     "messages whose Celery worker or connection is gone went back to their queue: {}", count

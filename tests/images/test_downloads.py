@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from runpodkit.errors import OutputError
-from runpodkit.images import downloads, outputs
+from runpodkit.images import downloads, outputs, reach
 from runpodkit.jobs import ImageRef
 
 Handler = Callable[[asyncio.StreamWriter, str], Awaitable[None]]
@@ -139,7 +139,7 @@ async def test_no_spelling_of_a_private_address_gets_through(host):
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "64:ff9b::808:808"])
 def test_public_addresses_pass(address):
-    downloads._check_address(address, private_allowed=False)
+    reach.check_address(address, private_allowed=False)
 
 
 async def test_a_redirect_to_a_private_address_is_not_followed():

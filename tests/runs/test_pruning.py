@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from runpodkit.blocking import shared_loop
 from runpodkit.errors import ConfigError, StoreError
+from runpodkit.runs.labels import add_tags, set_note
 from runpodkit.runs.ledger import Ledger
+from runpodkit.runs.marks import mark_trial
 from runpodkit.runs.pruned import Pruned, Removal, seconds_of, spoken_age, spoken_bytes
 from runpodkit.runs.pruning import Pruner
 from runpodkit.runs.records import read_head, read_records
@@ -151,6 +153,18 @@ async def test_a_run_with_a_star_stays_if_stars_are_kept(store: LocalStore, prun
     assert "stays: dear: it has a star" in repr(done)
     set_star(store, "dear", False)
     assert [one.name for one in (await pruner.prune(30 * DAY, keep_starred=True)).gone] == ["dear"]
+
+
+async def test_a_run_that_goes_takes_its_labels_and_marks_with_it(store: LocalStore, pruner: Pruner) -> None:
+    keep_shared(store, "old", [1])
+    add_tags(store, "old", ["paper", "для статьи"])
+    set_note(store, "old", "why")
+    mark_trial(store, "old", 1, 0, starred=True, note="best")
+    assert len(list(store.keys("runs/old/"))) == 6
+
+    await pruner.delete("old")
+
+    assert list(store.keys("")) == []
 
 
 async def test_runs_that_are_not_over_stay_with_the_reason(store: LocalStore, pruner: Pruner, ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ class Dialog {
         this.tools, el("span", { class: "rk-gap" }), el("button", { class: "rk-button rk-close", "aria-label": "close", onclick: () => this.close() }, "✕")),
       this.body);
     // keys are the dialog's alone while it is open: the notebook has commands on most of them
-    this.dialog.addEventListener("keydown", (event) => { event.stopPropagation(); this.key(event); });
+    this.dialog.addEventListener("keydown", (event) => { event.stopPropagation(); if (!event.target.matches("input[type=text]")) this.key(event); });
     this.dialog.addEventListener("close", () => this.closed());
     document.body.append(this.dialog);
     this.dialog.showModal();
@@ -30,6 +30,7 @@ class Dialog {
   }
 
   key() {}
+  changed() {}
   preferred() {}
 
   // The full picture of a trial: { url, facts, code }, or { problem }.
@@ -66,7 +67,11 @@ class Gallery extends Dialog {
     this.body.append(this.picture, this.side);
     this.body.classList.add("rk-one");
     const button = (words, told, title) => el("button", { class: "rk-button", onclick: told, title }, words);
+    this.starring = button("☆", () => this.star(), "star (s)");
+    this.starring.classList.add("rk-star");
+    this.words = el("input", { type: "text", class: "rk-words", maxLength: 1000, placeholder: "a note", "aria-label": "note", onchange: () => this.note() });
     this.tools.append(
+      this.starring,
       button("‹", () => this.turn(-1), "previous (←)"), button("›", () => this.turn(1), "next (→)"),
       button("Use these", () => this.use(), "Fill the form with these parameters, or copy them as code"),
       button("Copy as code", () => this.copy(), "A cell that makes the same picture"),
@@ -82,10 +87,11 @@ class Gallery extends Dialog {
     this.picture.replaceChildren(small ? el("img", { src: small, class: "rk-small" }) : el("span", { class: "rk-spin" }));
     const about = await this.full(number);
     if (this.number !== number) return;
+    this.words.value = cell.n || "";
     this.code = about.code;
     if (about.url) this.zoomable(about.url);
     else this.picture.replaceChildren(el("div", { class: "rk-why" }, el("b", {}, STATES[cell.s]), about.problem || cell.r || "no picture"));
-    this.side.replaceChildren(el("dl", { class: "rk-about" }, ...(about.facts || []).flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)])));
+    this.side.replaceChildren(this.words, el("dl", { class: "rk-about" }, ...(about.facts || []).flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)])));
   }
 
   zoomable(url) {
@@ -97,6 +103,25 @@ class Gallery extends Dialog {
     const chosen = this.view.chosen.has(this.number);
     this.tools.lastChild.textContent = chosen ? "Chosen" : "Choose";
     this.tools.lastChild.classList.toggle("rk-on", chosen);
+    const starred = Boolean(this.view.cells.get(this.number)?.k);
+    this.starring.textContent = starred ? "★" : "☆";
+    this.starring.classList.toggle("rk-on", starred);
+    this.starring.setAttribute("aria-pressed", starred);
+    this.starring.setAttribute("aria-label", starred ? "take the star away" : "give it a star");
+  }
+
+  // What the kernel has kept by now.
+  changed() {
+    this.mark();
+    if (document.activeElement !== this.words) this.words.value = this.view.cells.get(this.number)?.n || "";
+  }
+
+  star() {
+    this.view.hub.say({ kind: "star", key: this.view.key, number: this.number, starred: !this.view.cells.get(this.number)?.k }, this.view);
+  }
+
+  note() {
+    this.view.hub.say({ kind: "note", key: this.view.key, number: this.number, text: this.words.value }, this.view);
   }
 
   turn(by) {
@@ -110,6 +135,7 @@ class Gallery extends Dialog {
     else if (event.key === "ArrowLeft") this.turn(-1);
     else if (event.key === "ArrowDown" && !this.view.flow && this.view.cols !== null) this.turn(this.view.head.axes[this.view.cols].labels.length);
     else if (event.key === "ArrowUp" && !this.view.flow && this.view.cols !== null) this.turn(-this.view.head.axes[this.view.cols].labels.length);
+    else if ((event.key === "s" || event.code === "KeyS") && !event.ctrlKey && !event.metaKey && !event.altKey) this.star();
     else if (event.key === " " && event.target.tagName !== "BUTTON") { this.view.choose(this.number); this.mark(); }
     else return;
     event.preventDefault();

@@ -98,6 +98,7 @@ class RunView {
       if (node) this.fillCell(node, number);
     }
     if (message.cells.length) this.drawNumbers();
+    this.gallery?.changed();
     this.trouble("");
   }
 
@@ -364,6 +365,7 @@ class RunView {
       else if (node.inSight) this.want(number);
       inside.push(el("input", { type: "checkbox", checked: this.chosen.has(number), "aria-label": `choose ${this.label(number)}`, onchange: () => this.choose(number) }));
       if (cell.f) inside.push(el("span", { class: "rk-flag", title: cell.f }, "!"));
+      if (cell.k || cell.n) inside.push(el("span", { class: "rk-mark", title: cell.n || "starred" }, `${cell.k ? "★" : ""}${cell.n ? "✎" : ""}`));
     } else if (BAD.includes(cell.s)) {
       inside.push(el("span", { class: "rk-why" }, el("b", {}, STATES[cell.s]), cell.r || "no reason given"));
       node.title = `${this.label(number)}: ${cell.r || STATES[cell.s]}`;

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpodkit.errors import NoSuchKeyError
+from runpodkit.runs.labels import note_key, note_of, tag_key, tags_of
+from runpodkit.runs.provenance import in_words
 from runpodkit.runs.records import Share, batch_file, head_file
 from runpodkit.runs.rows import BATCH_SIZE, RunHead, RunState
 from runpodkit.runs.watch import progress
@@ -55,7 +57,7 @@ def freeze(shares: Sequence[Share], store: Store, file: Path, *, incomplete: boo
         texts, beside = _texts(shares, store, censor, step)
     pictures = {image.key for share in shares for record in share.records for image in record.images}
     texts["versions.json"] = _json(_versions([share.head for share in shares]))
-    texts["README.txt"] = _readme(shares, censor, incomplete=incomplete).encode()
+    texts["README.txt"] = _readme(shares, store, censor, incomplete=incomplete).encode()
     binary = sorted((pictures | beside) - texts.keys())
     with progress(f"freeze {whole.head.name}", len(texts) + len(binary), "file") as step:
         write_zip(file, _items(texts, binary, store, set() if incomplete else pictures, step), {"run": whole.head.name})
@@ -100,9 +102,13 @@ def _texts(
         for batch, records in _batches(share):
             key, data = batch_file(share.head.name, batch, records)
             texts[key] = _lines(data, censor, named, step)
-        for folder in ("preferences", "scores"):
+        for folder in ("preferences", "marks", "scores"):
             for key in store.keys(f"runs/{share.head.name}/{folder}/"):
                 texts[key] = _lines(store.get(key), censor, named)
+        for tag in tags_of(store, share.head.name):
+            texts[tag_key(share.head.name, tag)] = b""
+        if note := note_of(store, share.head.name):
+            texts[note_key(share.head.name)] = censor.text(note).encode()
     return texts, named
 
 
@@ -162,7 +168,7 @@ def _versions(heads: Sequence[RunHead]) -> dict[str, Any]:
     }
 
 
-def _readme(shares: Sequence[Share], censor: Censor, *, incomplete: bool) -> str:
+def _readme(shares: Sequence[Share], store: Store, censor: Censor, *, incomplete: bool) -> str:
     """What the file is, for somebody who has only the file."""
     whole = shares[0]
     head = whole.head
@@ -180,8 +186,17 @@ def _readme(shares: Sequence[Share], censor: Censor, *, incomplete: bool) -> str
         *([] if "user_prompt" in sweep.axes else _wrapped("Prompt: ", sweep.base.user_prompt)),
         *_wrapped("Axes: ", ", ".join(f"{name} ({len(values)})" for name, values in sweep.axes.items()) or "none"),
         *_wrapped("Model: ", f"{head.identity}; endpoint {head.endpoint}; dialect {head.dialect}"),
+        *[line for name, words in _labels(whole, store, censor) for line in _wrapped(f"{name}: ", words)],
     ]
     return "\n".join([title, "=" * len(title), "", *facts, "", _HOW_TO_OPEN.format(name=head.name)])
+
+
+def _labels(whole: Share, store: Store, censor: Censor) -> list[tuple[str, str]]:
+    """Tags, note, and where the run was asked for."""
+    name = whole.head.name
+    said = [("Tags", ", ".join(tags_of(store, name))), ("Note", censor.text(note_of(store, name)))]
+    where = in_words(censor.clean(dict(whole.head.provenance)))
+    return [*(pair for pair in said if pair[1]), *((about.capitalize(), words) for about, words in where)]
 
 
 def _wrapped(label: str, text: str) -> list[str]:
@@ -209,6 +224,8 @@ runs/<run>/run.json       the plan: parameters that all trials share, and the ax
 runs/<run>/records/       a line of JSON per trial: what was asked, sent and drawn, times in s, cost in USD
 runs/<run>/preferences/   answers of blind comparisons, if there were any
 runs/<run>/scores/        numbers of pictures under a name, if there were any
+runs/<run>/marks/         stars and notes of single pictures, if there were any
+runs/<run>/tags/          its tags, as names of empty files, and beside them note.txt, if there were any
 versions.json             model, dialect and versions of the software
 manifest.json             size and sha256 of every other file
 

@@ -87,7 +87,8 @@ def write_page(
         raise ValueError(f"{path.name}: a page is saved as .html, not {path.suffix or 'without a suffix'}")
     if thumb_px is not None and thumb_px < 16:
         raise ValueError(f"thumb_px={thumb_px}: a picture in a page has at least 16 pixels a side")
-    records = matching(results.records(), where or {})
+    every = results.records()
+    records = matching(every, where or {}, lambda: results.beside(every))
     if not records:
         raise ValueError(f"no trial of {results.name} matches {dict(where or {})}")
     known = {**results.beside(records), **columns_of(columns)}
