@@ -370,7 +370,8 @@ def _field(field: str, cells: list[Any]) -> tuple[list[Any], _Wrong]:
                 wrong[place] = "; ".join(_refusal(field, cells[place])) or item["msg"]
     if field == "seed":
         drawn = "-1 is no seed: leave the cell empty, or use rk.seeds(n)"
-        wrong |= {place: drawn for place, value in enumerate(values) if value == RANDOM_SEED}
+        if RANDOM_SEED in values or wrong:
+            wrong |= {place: drawn for place, value in enumerate(values) if str(value) == str(RANDOM_SEED)}
     return values, sorted(wrong.items())
 
 

@@ -93,7 +93,7 @@ def test_a_frame_is_read_whatever_its_index_and_column_types():
             "steps": pd.array([20, None], dtype="Int64"),
             "cfg_scale": np.array([4.5, np.nan], dtype="float32"),
             "seed": np.array([1.0, np.nan]),
-            "subject": pd.Series(["a", None], dtype="string"),
+            "subject": pd.array(["a", None], dtype="string"),
             "day": pd.to_datetime(["2026-01-01", None]),
             "extra.n": [np.int64(3), {"a": (1, 2)}],
         },
