@@ -58,6 +58,7 @@ FACTS = frozenset((
 Role = Literal["field", "extra", "endpoint", "label"]
 
 _MOST_TOLD = 20
+_LINES_AT_ONCE = 1_000
 _FORMULA = "=+-@\t\r\n＝＋－＠"
 _WHOLE = re.compile(r"-?[0-9]{1,4000}")
 _NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -107,10 +108,10 @@ def columns_of(rows: Any, *, required: Collection[str] = ()) -> Rows:
         if len(gaps) == table.count and role != "label":
             continue
         if gaps and (name in required or role == "endpoint"):
-            problems += _told(written, [(place, "no value") for place in gaps], table.first)
+            problems += _told(written, [(place, "no value") for place in gaps], table.numbers)
         there = [place for place, cell in enumerate(cells) if cell is not None] if gaps else range(table.count)
         values, wrong = _typed(name, role, [cells[place] for place in there] if gaps else cells, table)
-        problems += _told(written, [(there[place], why) for place, why in wrong], table.first)
+        problems += _told(written, [(there[place], why) for place, why in wrong], table.numbers)
         if gaps:
             spread: list[Any] = [None] * table.count
             for place, value in zip(there, values, strict=True):
@@ -131,8 +132,8 @@ class _Table:
     columns: dict[str, list[Any]]
     """Cells by name; None where there is no value."""
     count: int
-    first: int
-    """The number of the first row."""
+    numbers: Sequence[int]
+    """What each row is called."""
     problems: list[str]
     text: bool = False
     """Whether cells are the text of a CSV."""
@@ -170,7 +171,7 @@ def _frame(frame: Any) -> _Table:
             elif missing.any():
                 values = [None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)]
             columns[name] = values
-    return _Table(columns, len(frame), 0, _twice(names))
+    return _Table(columns, len(frame), range(len(frame)), _twice(names))
 
 
 def _listed(rows: Iterable[Any]) -> _Table:
@@ -183,7 +184,7 @@ def _listed(rows: Iterable[Any]) -> _Table:
     good = [row if isinstance(row, Mapping) else {} for row in read]
     names = dict.fromkeys(name for row in good for name in row)
     columns = {str(name).strip(): [_plain(row.get(name)) for row in good] for name in names}
-    return _Table(columns, len(read), 0, problems + _twice([str(name).strip() for name in names]))
+    return _Table(columns, len(read), range(len(read)), problems + _twice([str(name).strip() for name in names]))
 
 
 def _csv(path: Path) -> _Table:
@@ -192,32 +193,46 @@ def _csv(path: Path) -> _Table:
             start = file.readline()
             file.seek(0)
             parted = next((sign for sign in ",;\t" if sign in start), ",")
-            lines = list(islice(csv.reader(file, delimiter=parted, strict=True), MAX_ROWS + 2))
+            lines = csv.reader(file, delimiter=parted, strict=True)
+            names = [_unmarked(name.strip(), plain=False) for name in next(lines, [])]
+            columns, numbers, problems = _columns(lines, len(names))
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not in UTF-8: save it as “CSV UTF-8”") from None
     except (csv.Error, gzip.BadGzipFile, EOFError) as exc:
         raise ValueError(f"{path} is no CSV table: {exc}") from None
-    names = [_unmarked(name.strip(), plain=False) for name in lines[0]] if lines else []
-    rows, problems = _even(lines[1:], len(names))
-    columns = {}
-    for name, cells in zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True):
-        if name or name not in columns:
-            columns[name] = [cell or None for cell in cells] if "" in cells else list(cells)
-    twice = _twice([name for name in names if name])
-    return _Table(columns, len(rows), 2, problems + twice, text=True, comma=parted != ",")
+    by_name: dict[str, list[Any]] = {}
+    for name, cells in zip(names, columns, strict=True):
+        by_name.setdefault(name, [cell or None for cell in cells] if "" in cells else cells)
+    problems += _twice([name for name in names if name])
+    return _Table(by_name, len(numbers), numbers, problems, text=True, comma=parted != ",")
 
 
-def _even(lines: list[list[str]], width: int) -> tuple[list[list[str]], list[str]]:
-    """Lines of a CSV as rows of one width; a line without cells is a row only where there is one column."""
-    if {*map(len, lines)} <= {width}:
-        return lines, []
-    numbered = [(number, cells) for number, cells in enumerate(lines, 2) if cells or width == 1]
-    problems = [
-        f"row {number} has {len(cells)} cells, more than the {width} names above it"
-        for number, cells in numbered
-        if any(cells[width:])
-    ]
-    return [[*cells, *[""] * width][:width] for _, cells in numbered], problems
+def _columns(lines: Iterator[list[str]], width: int) -> tuple[list[list[Any]], Sequence[int], list[str]]:
+    """Cells by column, the number of each row as a spreadsheet counts, and rows that are too long.
+
+    A line without cells is a row only where there is one column.
+    """
+    columns: list[list[Any]] = [[] for _ in range(width)]
+    numbers: list[int] = []
+    problems: list[str] = []
+    first = 2
+    while len(numbers) <= MAX_ROWS and (some := list(islice(lines, _LINES_AT_ONCE))):
+        kept = range(first, first + len(some))
+        first += len(some)
+        if {*map(len, some)} != {width}:
+            rows = [(number, cells) for number, cells in zip(kept, some, strict=True) if cells or width == 1]
+            problems += [
+                f"row {number} has {len(cells)} cells, more than the {width} names above it"
+                for number, cells in rows
+                if any(cells[width:])
+            ]
+            numbers += [number for number, _ in rows]
+            some = [[*cells, *[""] * width][:width] for _, cells in rows]
+        else:
+            numbers += kept
+        for column, cells in zip(columns, zip(*some, strict=True), strict=False):
+            column.extend(cells)
+    return columns, numbers, problems
 
 
 def _twice(names: Sequence[str]) -> list[str]:
@@ -301,7 +316,7 @@ def _spread_extra(table: _Table, problems: list[str]) -> None:
     if table.text:
         cells = [_from_json(cell) for cell in cells]
     bad = [(place, "not a dict") for place, cell in enumerate(cells) if not isinstance(cell, Mapping | None)]
-    problems += _told("extra", bad, table.first)
+    problems += _told("extra", bad, table.numbers)
     for inner in dict.fromkeys(name for cell in cells if isinstance(cell, Mapping) for name in cell):
         name = f"{EXTRA}{inner}"
         if name in table.columns:
@@ -424,11 +439,11 @@ def _is_simple(value: object) -> bool:
     return kind is str or kind is int or kind is bool or (kind is float and math.isfinite(value))  # type: ignore[arg-type]
 
 
-def _told(column: str, wrong: _Wrong, first: int) -> Iterator[str]:
+def _told(column: str, wrong: _Wrong, names: Sequence[int]) -> Iterator[str]:
     """What is wrong in a column, rows with the same fault together."""
     rows: dict[str, list[int]] = {}
     for place, why in wrong:
-        rows.setdefault(why, []).append(place + first)
+        rows.setdefault(why, []).append(names[place])
     for why, numbers in rows.items():
         shown = ", ".join(map(str, numbers[:4])) + (f" and {len(numbers) - 4:,} more" if len(numbers) > 4 else "")
         yield f"column {column}, row{'s' * (len(numbers) > 1)} {shown}: {why}"

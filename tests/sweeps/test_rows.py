@@ -316,6 +316,24 @@ def test_short_and_empty_lines_are_without_values(file):
     assert read(file("who\na\n\nb\n")) == {"who": ("label", ["a", None, "b"])}
 
 
+def test_rows_are_counted_as_a_spreadsheet_does_blank_lines_and_all(file):
+    assert told(file("steps,who\n5,a\n\n999,b\n\n\n888,c\n")) == (
+        "column steps, row 4: 999 is above 150 (1 to 150 is allowed); "
+        "column steps, row 7: 888 is above 150 (1 to 150 is allowed)"
+    )
+
+
+def test_a_long_csv_is_read_in_parts_as_if_it_were_one(file):
+    rows = "".join(f"{number},{'' if number % 7 else 'x'}\n" + "\n" * (number % 997 == 0) for number in range(3_000))
+
+    assert read(file("seed,who\n" + rows)) == {
+        "seed": ("field", list(range(3_000))),
+        "who": ("label", [None if number % 7 else "x" for number in range(3_000)]),
+    }
+    with pytest.raises(ValueError, match="more than 100,000 rows"):
+        columns_of(file("seed\n" + "5\n" * (MAX_ROWS + 1)))
+
+
 # Laws
 
 cells = {
