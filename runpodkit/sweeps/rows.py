@@ -29,9 +29,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -60,7 +61,7 @@ Role = Literal["field", "extra", "endpoint", "label"]
 _MOST_TOLD = 20
 _LINES_AT_ONCE = 1_000
 _FORMULA = "=+-@\t\r\n＝＋－＠"
-_WHOLE = re.compile(r"-?[0-9]{1,4000}")
+_OF_WHOLES, _OF_NUMBERS = {*"-0123456789"}, {*"-+.0123456789eE"}
 _NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TRUTH = {"true": True, "false": False}
 
@@ -363,7 +364,7 @@ def _is_text(field: str) -> bool:
 
 def _field_cells(field: str, cells: list[str], table: _Table) -> list[str]:
     text = _is_text(field)
-    if any(map(str.startswith, cells, repeat("'"))):
+    if "'" in "".join(cells):
         cells = [_unmarked(cell, plain=not text) for cell in cells]
     if table.comma and not text:
         cells = [cell.replace(",", ".") if cell.count(",") == 1 else cell for cell in cells]
@@ -414,10 +415,12 @@ def _extra(cells: list[Any]) -> tuple[list[Any], _Wrong]:
 
 def _guessed(cells: list[str], *, nested: bool = False) -> list[Any]:
     """Cells of a CSV whose type nobody declared: the narrowest that holds all of them."""
-    if all(_WHOLE.fullmatch(cell) for cell in cells):
-        return [int(cell) for cell in cells]
-    if all(_NUMBER.fullmatch(cell) for cell in cells):
-        return [float(cell) for cell in cells]
+    signs = {*"".join(cells)}
+    if signs <= _OF_NUMBERS:
+        with suppress(ValueError):
+            numbers = [*map(int if signs <= _OF_WHOLES else float, cells)]
+            if signs <= _OF_WHOLES or all(map(math.isfinite, numbers)):
+                return numbers
     if all(cell.lower() in _TRUTH for cell in cells):
         return [_TRUTH[cell.lower()] for cell in cells]
     return [_from_json(cell) if nested and cell[0] in "[{" else _unmarked(cell, plain=True) for cell in cells]
