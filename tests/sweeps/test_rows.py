@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from runpodkit.params import ImageParams
 from runpodkit.runs import tables
 from runpodkit.runs.tables.columns import FACTS as FACTS_OF_TABLES
-from runpodkit.sweeps.rows import FACTS, MAX_ROWS, columns_of
+from runpodkit.sweeps.row_tables import MAX_ROWS
+from runpodkit.sweeps.rows import FACTS, columns_of
 
 
 def told(rows, **kwargs) -> str:
