@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import math
+import time
 
 import numpy as np
 import pandas as pd
@@ -339,6 +340,27 @@ def test_a_long_csv_is_read_in_parts_as_if_it_were_one(file):
     }
     with pytest.raises(ValueError, match="more than 100,000 rows"):
         columns_of(file("seed\n" + "5\n" * (MAX_ROWS + 1)))
+
+
+# Size
+
+
+def test_a_long_csv_costs_a_few_times_what_reading_its_cells_does(file):
+    lines = "".join(f"a cat {number % 50},{number % 150 + 1},{number / 7},{number},x\n" for number in range(20_000))
+    path = file("user_prompt,steps,extra.x,seed,who\n" + lines)
+
+    def cpu_s(read) -> float:
+        began = time.process_time()
+        read()
+        return time.process_time() - began
+
+    def cells() -> None:
+        with path.open(newline="") as opened:
+            list(csv.reader(opened))
+
+    columns_of(path)  # makes the validators
+    # About 4 are measured; a model per row would be over 20.
+    assert min(cpu_s(lambda: columns_of(path)) for _ in range(3)) < 12 * min(cpu_s(cells) for _ in range(5))
 
 
 # Laws
