@@ -203,9 +203,12 @@ def _dress(axes: Axes, x_title: str, y_title: str, note: str, badge: str, width_
         spine.set_color(QUIET)
     axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
+    most = max(20, round(0.68 * width_mm / SMALL_LETTER_MM))
     small = " · ".join(filter(None, (note, badge)))
     if small:
-        lines = textwrap.wrap(small, max(20, round(0.68 * width_mm / SMALL_LETTER_MM)))
+        lines = (
+            [small] if len(small) <= most else [line for each in (note, badge) for line in textwrap.wrap(each, most)]
+        )
         axes.set_title("\n".join(lines), loc="left", fontsize=6.5, color=QUIET, pad=4)
 
 
@@ -249,7 +252,8 @@ def _draw_points(axes: Axes, lines: Sequence[Line]) -> None:
 
 def _whisker(axes: Axes, x: float, point: Point, colour: str) -> None:
     if point.low is not None and point.high is not None:
-        axes.plot([x, x], [point.low, point.high], color=colour, linewidth=1.2, solid_capstyle="butt", zorder=3)
+        axes.plot([x, x], [point.low, point.high], color=colour, linewidth=1.1, marker="_", markersize=5,
+                  markeredgewidth=1.1, zorder=3, clip_on=False)  # fmt: skip
 
 
 def _from_zero(axes: Axes, lines: Sequence[Line]) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from runpodkit.images.charts import Chart
     from runpodkit.images.grids import Grid
     from runpodkit.runs.comparing.comparison import Comparison
+    from runpodkit.runs.comparing.effects import AxisEffects
     from runpodkit.runs.comparing.steps import EnoughSteps
     from runpodkit.runs.picture import Picture
 
@@ -329,6 +330,39 @@ class Results(ABC):
             reused_times=reused_times,
             quiet=quiet,
         )
+
+    def axis_effects(
+        self,
+        of: str = "pixel_distance",
+        *,
+        axes: str | Sequence[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        quiet: bool = False,
+    ) -> AxisEffects:
+        """Which axis matters: the share of the variance of pictures, or of a score, that each axis explains.
+
+        Seeds are the replicates; what they differ by, what axes do only together, and the rest are rows of their own, so
+        all shares sum to 1.  Repeats of a cell are averaged.  Of a partial grid, where axes overlap, each has the
+        mean of what it adds over all orders.
+
+        Args:
+            of: "pixel_distance", the squared distance of pictures over all pixels, or a score, `execution_time_s`, `cost_usd`.
+            axes: Some of the axes; default: all that vary.
+            where: Only trials with these values.
+            quiet: Show no bar.
+
+        Returns:
+            `.table`: a row per axis with `share`, its 95 % interval over seeds (three or more) and the share `by_chance`;
+            `.words` also say what this sweep cannot tell apart; `.plot()`.
+
+        Raises:
+            ValueError: no such score or axis, none that varies, or more than 2,000 pictures.
+
+        Sources: Anderson (2001), permutational analysis of variance; Lindeman, Merenda and Gold (1980) for partial grids.
+        """
+        from runpodkit.runs.comparing.effects import axis_effects
+
+        return axis_effects(self, of, axes=axes, where=where, quiet=quiet)
 
     def enough_steps(
         self,

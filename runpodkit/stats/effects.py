@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from runpodkit.stats.intervals import SEED, Floats, Interval, percentile_interva
 RESAMPLES = 1000
 LEAST_REPLICATES = 3
 """With two, half of all resamples are one replicate twice and say nothing of how much they differ."""
+_NUMBERS_AT_ONCE = 4_000_000
 MOST_FACTORS = 8
 """Each one more doubles the work."""
 
@@ -145,14 +147,19 @@ def follows(levels: Mapping[str, Sequence[int]]) -> list[tuple[str, str]]:
     ]
 
 
-def inner_products(outcomes: NDArray[np.floating]) -> Floats:
+def inner_products(outcomes: NDArray[np.number[Any]]) -> Floats:
     """Inner products of n outcomes' deviations from their mean, shape (n, n).
 
     Args:
-        outcomes: Shape (n, p): p numbers each.
+        outcomes: Shape (n, p): p numbers each, of any type; no copy of them all is made.
     """
-    off = outcomes - outcomes.mean(axis=0, keepdims=True)
-    made: Floats = np.asarray(off @ off.T, np.float64)
+    count, size = outcomes.shape
+    made = np.zeros((count, count))
+    step = max(1, _NUMBERS_AT_ONCE // max(1, count))
+    for start in range(0, size, step):
+        block: NDArray[np.floating[Any]] = outcomes[:, start : start + step].astype(np.float64 if size == 1 else np.float32)
+        block -= block.mean(axis=0, keepdims=True)
+        made += block @ block.T
     return made
 
 
