@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from runpodkit.images.charts import Chart
     from runpodkit.images.grids import Grid
     from runpodkit.runs.comparing.comparison import Comparison
+    from runpodkit.runs.comparing.disagreement import Disagreement
     from runpodkit.runs.comparing.effects import AxisEffects
     from runpodkit.runs.comparing.steps import EnoughSteps
     from runpodkit.runs.picture import Picture
@@ -396,6 +397,27 @@ class Results(ABC):
         from runpodkit.runs.comparing.steps import enough_steps
 
         return enough_steps(self, epsilon, by=by, against=against, where=where, quiet=quiet)
+
+    def disagreement(
+        self, axis: str, *, where: Mapping[str, Any] | None = None, share: float = 0.3, quiet: bool = False
+    ) -> Disagreement:
+        """Where in the picture the values of an axis differ, with all else equal.
+
+        Args:
+            where: Only trials with these values.
+            share: Of the picture's width and height that the proposed region has, at most 0.36.
+            quiet: Show no bar.
+
+        Returns:
+            `.picture` with legend, `.heat` alone, `.spread`: per pixel the standard deviation over the values, in [0, 1];
+            `.crop`: the region of most of it, as `run.grid(inset=…)` and `run.grid(crop=…)` take it.
+
+        Raises:
+            ValueError: no such axis, no two pictures that differ in it alone, or `share` out of bounds.
+        """
+        from runpodkit.runs.comparing.disagreement import disagreement
+
+        return disagreement(self, axis, where=where, share=share, quiet=quiet)
 
     def pivot(
         self,

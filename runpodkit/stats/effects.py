@@ -157,7 +157,9 @@ def inner_products(outcomes: NDArray[np.number[Any]]) -> Floats:
     made = np.zeros((count, count))
     step = max(1, _NUMBERS_AT_ONCE // max(1, count))
     for start in range(0, size, step):
-        block: NDArray[np.floating[Any]] = outcomes[:, start : start + step].astype(np.float64 if size == 1 else np.float32)
+        block: NDArray[np.floating[Any]] = outcomes[:, start : start + step].astype(
+            np.float64 if size == 1 else np.float32
+        )
         block -= block.mean(axis=0, keepdims=True)
         made += block @ block.T
     return made
