@@ -32,6 +32,8 @@ DASHES: tuple[Any, ...] = ("-", (0, (4, 1.6)))
 MOST_LINES = len(COLOURS) * len(DASHES)
 DIRECT, DIRECT_SHARE = 7, 0.3
 """Lines up to which each is named where it ends, if no name is longer than this share of the width; else they are listed."""
+BESIDE_MM = 16.0
+"""Above and below the axes: small print, ticks and the name of x."""
 ROW_MM = 3.9
 """Of such a list."""
 INK, QUIET, GRID = "#1a1a1a", "#6b6b6b", "#e3e3e3"
@@ -154,7 +156,7 @@ def chart(
     figure = Figure(figsize=(width_mm / MM_PER_INCH, high / MM_PER_INCH), dpi=INLINE_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    _dress(axes, x_title, y_title, note, badge, width_mm, high)
+    _dress(axes, x_title, y_title, note, badge, width_mm, (height_mm or high) - listed)
     if title:
         figure.suptitle(title, fontsize=9, color=INK, fontweight="bold")
     if words:
@@ -200,7 +202,7 @@ def _check(lines: Sequence[Line], width_mm: float, height_mm: float | None, log_
 
 def _dress(axes: Axes, x_title: str, y_title: str, note: str, badge: str, width_mm: float, high_mm: float) -> None:
     axes.set_xlabel(x_title, fontsize=8, color=INK)
-    wide = max(12, round(0.7 * high_mm / LETTER_MM))
+    wide = max(12, round((high_mm - BESIDE_MM) / LETTER_MM))
     axes.set_ylabel("\n".join(textwrap.wrap(y_title, wide)), fontsize=8, color=INK)
     axes.tick_params(labelsize=7.5, colors=INK, length=2.5, width=0.6, which="both")
     axes.spines[["top", "right"]].set_visible(False)
