@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from PIL import Image
 def handler(job):
     asked = job["input"]
     out = io.BytesIO()
-    Image.new("RGB", (asked["width"], asked["height"]), (asked["steps"] * 20, {green}, 90)).save(out, "PNG")
+    picture = Image.new("RGB", (asked["width"], asked["height"]), (asked["steps"] * 20, {green}, 90))
+    picture.putpixel((0, 0), (255, 255, 255))
+    picture.save(out, "PNG")
     return {{"image": base64.b64encode(out.getvalue()).decode()}}
 
 runpod.serverless.start({{"handler": handler}})
@@ -185,7 +187,7 @@ def test_an_axis_that_never_settles_is_drawn_to_its_end_and_says_so(kit: Kit) ->
 @pytest.fixture
 def model(
     home: Path, tmp_path: Path, simulated: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[int], None]]:
+) -> Callable[[int], None]:
     """An endpoint whose handler file is the model: calling this puts another one behind the same address."""
     file = tmp_path / "handler.py"
     file.write_text(HANDLER.format(green=40))
@@ -198,7 +200,7 @@ def model(
         service.stop()
         service.start()
 
-    yield becomes
+    return becomes
 
 
 def test_an_old_run_does_not_grow_by_another_model_s_pictures(model: Callable[[int], None], capsys: Any) -> None:
@@ -213,6 +215,7 @@ def test_an_old_run_does_not_grow_by_another_model_s_pictures(model: Callable[[i
         kit.submit(large, name="wall", extend=True, anchors=2)
     kept = kit.open_run("wall")
     mixed = kit.submit(large, name="wall", extend=True, anchors=0).wait(progress=False)
+    names = set(kit.runs()["name"])
     kit.close()
 
     assert not young.found
@@ -222,7 +225,7 @@ def test_an_old_run_does_not_grow_by_another_model_s_pictures(model: Callable[[i
     assert len(kept) == 3
     assert {record.trial: kept.bytes_of(record.images[0].key) for record in kept.records()} == before
     assert len(mixed) == 4
-    assert not [name for name in kit.runs()["name"] if name.startswith("anchor-")]
+    assert not [name for name in names if name.startswith("anchor-")]
 
 
 def test_the_same_model_lets_an_old_run_grow_and_leaves_nothing_behind(
