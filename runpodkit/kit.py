@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import runpodkit.stack as stack
 from runpodkit.blocking import both_ways
+from runpodkit.endpoint.billing import Billing
 from runpodkit.endpoint.client import Endpoint
 from runpodkit.endpoint.dialects import Dialect, get_dialect, public_dialect
 from runpodkit.endpoint.follow import Pace
@@ -36,7 +37,8 @@ from runpodkit.errors import (
 )
 from runpodkit.params import ImageParams
 from runpodkit.reprs import facts_html
-from runpodkit.runs import calls, checks, drift
+from runpodkit.runs import billing, calls, checks, drift
+from runpodkit.runs.billing import Bill
 from runpodkit.runs.checks import Check
 from runpodkit.runs.clocks import steady_clock
 from runpodkit.runs.dispatch import Dispatcher
@@ -502,6 +504,50 @@ class Kit(Searching):
         for key in [*self.store.keys(f"runs/{name}/"), *([picture.key] if picture else [])]:
             self.store.delete(key)
 
+    # bills
+
+    async def _bill_of(self, run: Run) -> Bill:
+        """See `Run.bill`."""
+        kit = None if run.head.parts else await asyncio.to_thread(self._for_head, run.head)
+        if kit is None:
+            raise ValueError(f"run {run.name} was drawn on {run.head.endpoint}: a bill is of one endpoint known here")
+        url = kit.address.billing_url
+        if url is None:
+            raise ConfigError(billing.unbilled(kit.address.host))
+        records = await run.arecords()
+        window = billing.window_of(records)
+        if window is None:
+            raise ValueError(f"no job of run {run.name} has run, so there is nothing to bill")
+        public = kit.address.host == RUNPOD_HOST and public_dialect(kit.address.endpoint_id) is not None
+        service = Billing(url, kit.address.api_key)
+        try:
+            hours = await service.hours(None if public else kit.address.endpoint_id, *window)
+        finally:
+            await service.aclose()
+        return billing.split(
+            run.name,
+            records,
+            await self._runs_beside(run, window[1]),
+            hours,
+            window,
+            rate=usd_per_s(kit.gpu),
+            per_picture=public,
+            simulated=kit.simulated,
+            now_s=time.time(),
+        )
+
+    async def _runs_beside(self, run: Run, before_s: float) -> dict[str, list[Record]]:
+        """Records of the other runs of this ledger on the same endpoint that were begun before a time, by name."""
+        found = {}
+        for name in await self.ledger.names():
+            head = await self.ledger.head(name)
+            if head is None or name == run.name or head.parts or head.created_at >= before_s:
+                continue
+            if head.endpoint == run.head.endpoint:
+                with contextlib.suppress(StoreError):
+                    found[name] = await self._run(head, RunState.RUNNING).arecords()
+        return found
+
     # runs
 
     async def _run_of(self, name: str) -> Run | None:
@@ -606,7 +652,15 @@ class Kit(Searching):
 
     def _run(self, head: RunHead, state: RunState) -> Run:
         dispatch = self.dispatcher.dispatch
-        return opened(head, self.store, ledger=self.ledger, dispatch=dispatch, revive=self.revive, state=state)
+        return opened(
+            head,
+            self.store,
+            ledger=self.ledger,
+            dispatch=dispatch,
+            revive=self.revive,
+            state=state,
+            bill=self._bill_of,
+        )
 
     async def revive(self) -> None:
         """See that the stand-ins run and that no run stands still for want of a driver."""

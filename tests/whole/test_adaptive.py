@@ -12,7 +12,7 @@ from PIL import Image
 import runpodkit as rk
 from runpodkit.blocking import shared_loop
 from runpodkit.connecting import connect
-from runpodkit.errors import DriftError, RunConflictError
+from runpodkit.errors import ConfigError, DriftError, RunConflictError
 from runpodkit.kit import Kit
 from runpodkit.params import ImageParams
 from tests.whole.conftest import KEY
@@ -243,3 +243,23 @@ def test_the_same_model_lets_an_old_run_grow_and_leaves_nothing_behind(
     assert len([key for key in new if key.startswith("images/")]) == 1
     assert not [key for key in new if "anchor" in key]
     assert not [name for name in shared_loop().call(kit.ledger.names()) if "anchor" in name]
+
+
+# bills
+
+
+def test_the_bill_of_a_run_is_asked_for_over_http_and_split(kit: Kit) -> None:
+    run = kit.submit(rk.sweep("a ledger", seed="1-4", steps=2, **SMALL), name="billed").wait(progress=False)
+
+    bill = kit.open_run("billed").bill()
+
+    assert bill.billed_usd is not None
+    assert bill.work_usd == pytest.approx(run.table()["cost_usd"].sum())
+    assert bill.cold_start_usd is not None
+    assert bill.idle_usd is not None
+    others = sum(usd or 0 for usd in bill.others_usd.values())
+    assert bill.work_usd + others + bill.cold_start_usd + bill.idle_usd == pytest.approx(bill.billed_usd)
+    assert repr(bill).startswith("run billed: billed $")
+    assert "SIMULATOR: nothing is paid" in repr(bill)
+    with pytest.raises(ConfigError, match=r"was opened from its store, without a key"):
+        rk.open_run(kit.settings.home / "store" / "runs" / "billed").bill()
