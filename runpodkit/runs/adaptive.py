@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runpodkit.errors import RunHeldError
 from runpodkit.params import ImageParams
 from runpodkit.reprs import facts_html
-from runpodkit.runs.measuring import Measures, Scorer, group_of
+from runpodkit.runs.measuring import Measures, Score, group_of, score_name
 from runpodkit.runs.money import dollars
 from runpodkit.runs.records import Record
 from runpodkit.runs.refining import (
@@ -136,7 +136,7 @@ async def refine(
     desk: Desk,
     run: Run,
     axis: str,
-    by: str | Scorer,
+    by: str | Score,
     *,
     goal: Goal,
     rounds: int,
@@ -170,7 +170,7 @@ async def refine(
         there=plan,
     )
     await search.begin()
-    measures, label = Measures(), by if isinstance(by, str) else getattr(by, "__name__", "score")
+    measures, label = Measures(progress), score_name(by)
     values: list[Number] = sorted(plan.axes[axis])
     steps: list[Step] = []
     at, guarded = run, search.run is not None
@@ -201,7 +201,7 @@ async def _look(
     run: Run,
     scale: Scale,
     values: Sequence[Number],
-    by: str | Scorer,
+    by: str | Score,
     label: str,
     goal: Goal,
     points: int,
@@ -243,7 +243,7 @@ async def enough(
     plan: Sweep,
     axis: str,
     *,
-    per: str | Sequence[str] | None,
+    by: str | Sequence[str] | None,
     epsilon: float,
     budget_usd: float | None,
     max_trials: int | None,
@@ -252,14 +252,14 @@ async def enough(
     how: dict[str, Any],
 ) -> Enough:
     """See `Kit.enough`."""
-    names = _checked_groups(plan, axis, per)
+    names = _checked_groups(plan, axis, by)
     plan = pinned_as(plan, name)
     cells = [trial.values for trial in plan.trials(name)]
     order: list[Number] = sorted(plan.axes[axis])
     groups = {group: _named(cell, names) for cell in cells if (group := group_of(cell, names)) is not None}
     search = Rounds(desk, name, budget_usd, max_trials, how, progress)
     await search.begin()
-    measures = Measures()
+    measures = Measures(progress)
     going, found, steps = list(groups), dict.fromkeys(groups.values()), list[Step]()
     drawn: list[dict[str, Any]] = []
     unseen: list[Number] = []
@@ -299,7 +299,7 @@ async def enough(
     return Enough(axis, search.run, tuple(steps), stop, search.trials, search.spent, epsilon, found, saved)
 
 
-def _checked_groups(plan: Sweep, axis: str, per: str | Sequence[str] | None) -> tuple[str, ...]:
+def _checked_groups(plan: Sweep, axis: str, by: str | Sequence[str] | None) -> tuple[str, ...]:
     """The axes whose values are judged apart."""
     axes = plan.axes
     problems = []
@@ -317,13 +317,13 @@ def _checked_groups(plan: Sweep, axis: str, per: str | Sequence[str] | None) -> 
         problems.append(f"{', '.join(odd)}: only axes of plain parameters can be drawn step by step")
     names = (
         [each for each in ("sampler_name",) if each in axes]
-        if per is None
-        else [per]
-        if isinstance(per, str)
-        else list(per)
+        if by is None
+        else [by]
+        if isinstance(by, str)
+        else list(by)
     )
     if wrong := [each for each in names if each not in axes or each == axis]:
-        problems.append(f"per={', '.join(wrong)}: name other axes of the sweep")
+        problems.append(f"by={', '.join(wrong)}: name other axes of the sweep")
     if problems:
         raise ValueError("; ".join(problems))
     return tuple(names)

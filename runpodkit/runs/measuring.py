@@ -16,18 +16,16 @@ from typing import TYPE_CHECKING, Any
 from runpodkit.images import differences
 from runpodkit.images.differences import COMPARED_PX
 from runpodkit.images.thumbnails import shrink
-from runpodkit.params import ImageParams
 from runpodkit.runs.records import Record
 from runpodkit.runs.refining import Number
+from runpodkit.runs.scorers import Function, Scorer, built_ins, name_of
 from runpodkit.sweeps.axes import canonical
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from runpodkit.runs.results import Results
 
-Scorer = Callable[["Image.Image", ImageParams], float]
-"""What maps a picture and its parameters to a number."""
+Score = Function | Scorer
+"""What gives pictures their numbers."""
 Cells = list[tuple[Number, Hashable, float]]
 """Value, everything else of the cell, and its score."""
 
@@ -39,47 +37,43 @@ _OPEN_THUMBS = 32
 class Measures:
     """Scores and distances of the pictures of one run, each taken once."""
 
-    def __init__(self) -> None:
-        self._scores: dict[str, float] = {}
+    def __init__(self, progress: bool = False) -> None:
+        self._progress = progress
         self._distances: dict[tuple[str, str], float] = {}
 
-    async def cells(self, run: Results, axis: str, values: Collection[Number], by: str | Scorer) -> Cells:
+    async def cells(self, run: Results, axis: str, values: Collection[Number], by: str | Score) -> Cells:
         """The score of each trial that has one, of these values of the axis.
 
         Args:
-            by: The name of a score or of a fact in `FACTS`, or what scores a picture; NaN means that it has none.
+            by: A score or a column of numbers of the run, one of `FACTS`, or what `Results.score` takes.
 
         Raises:
-            ValueError: nothing of that name is known of the run.
+            ValueError: nothing of that name is known, or what scores is wrong; see `Results.score`.
             StoreError: a picture cannot be read.
         """
         records = [record for record in await run.arecords() if record.values.get(axis) in values]
-        scored = await (self._named(run, records, by) if isinstance(by, str) else self._given(run, records, by))
+        scored = await self._scored(run, records, axis, values, by)
         return [
             (record.values[axis], rest_of(record, axis), score)
             for record in records
             if (score := scored.get(record.trial)) is not None and math.isfinite(score)
         ]
 
-    async def _named(self, run: Results, records: Sequence[Record], by: str) -> dict[int, float]:
-        if by in FACTS:
+    async def _scored(
+        self, run: Results, records: Sequence[Record], axis: str, values: Collection[Number], by: str | Score
+    ) -> dict[int, float]:
+        if isinstance(by, str) and by in FACTS:
             told = {record.trial: getattr(record, by) for record in records if record.images}
             return {trial: float(value) for trial, value in told.items() if value is not None}
-        beside = await asyncio.to_thread(run.beside, records)
-        if by not in beside:
-            known = ", ".join([*FACTS, *beside])
+        name, beside = score_name(by), await asyncio.to_thread(run.beside, records)
+        measured = name in built_ins() or not isinstance(by, str)
+        if not measured and name not in beside:
+            known = ", ".join(dict.fromkeys([*FACTS, *built_ins(), *beside]))
             raise ValueError(f"by={by!r}: no score of run {run.name} is called so; known: {known}, change")
-        return {trial: float(value) for trial, value in beside[by].items() if isinstance(value, int | float)}
-
-    async def _given(self, run: Results, records: Sequence[Record], score: Scorer) -> dict[int, float]:
-        def measured(record: Record) -> float:
-            key = record.images[0].key
-            if key not in self._scores:
-                self._scores[key] = float(score(run.picture_of(record).image, record.params))
-            return self._scores[key]
-
-        whole = [record for record in records if record.images]
-        return await asyncio.to_thread(lambda: {record.trial: measured(record) for record in whole})
+        if measured:
+            where = {axis: [record.values[axis] for record in records]}
+            return dict(await run.ascore(by, name, where=where, progress=self._progress))
+        return {trial: float(value) for trial, value in beside[name].items() if isinstance(value, int | float)}
 
     async def changes(
         self, run: Results, axis: str, values: Collection[Number], among: Callable[[Record], bool] = lambda record: True
@@ -116,6 +110,11 @@ class Measures:
             if pairs:
                 found[low, high] = sum(self._distances[pair] for pair in pairs) / len(pairs)
         return found
+
+
+def score_name(by: str | Score) -> str:
+    """What a score is called: its column of the run."""
+    return by if isinstance(by, str) else name_of(by) or "score"
 
 
 def rest_of(record: Record, axis: str) -> str:

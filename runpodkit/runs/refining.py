@@ -20,8 +20,9 @@ Goal = Literal["max", "min"]
 
 FLAT = 0.01
 """Scores that differ by less than this share of their whole spread are alike."""
-EPSILON = 0.02
-"""Pictures that differ by less are alike: mean absolute difference of their small versions, in [0, 1]."""
+EPSILON = 0.01
+"""Pictures that differ by less are alike: mean absolute difference of their small versions in [0, 1], about 2.5 of 255
+levels over all pixels."""
 STEEP = 0.5
 """A gap counts as one of the fastest if its change is at least this share of the largest."""
 _GAPS = 2

@@ -12,7 +12,7 @@ from typing import Any
 from runpodkit.blocking import both_ways
 from runpodkit.runs.adaptive import CHANGE, ROUNDS, Enough, Refined, enough, refine
 from runpodkit.runs.drift import ANCHORS, Drift
-from runpodkit.runs.measuring import Scorer
+from runpodkit.runs.measuring import Score
 from runpodkit.runs.money import Estimate
 from runpodkit.runs.refining import EPSILON, Goal, Number
 from runpodkit.runs.rounds import Desk
@@ -46,7 +46,7 @@ class Searching(ABC):
         /,
         run: Run | str,
         axis: str,
-        by: str | Scorer = CHANGE,
+        by: str | Score = CHANGE,
         *,
         goal: Goal = "max",
         rounds: int = ROUNDS,
@@ -67,9 +67,9 @@ class Searching(ABC):
         Args:
             run: A finished run, or its name; it stays as it is.
             axis: One of numbers.  The search stays between its lowest and its highest value.
-            by: `"change"`: divide the gaps where the picture changes most.  Else the best mean is looked for: the name
-                of a score of the run, `execution_time_s`, `queue_delay_s` or `cost_usd`, or a function
-                `(picture, parameters) -> number`.
+            by: `"change"`: divide the gaps where the picture changes most.  Else the best mean is looked for: a score of the
+                run, a measure that `run.score` knows ("sharpness"), `execution_time_s`, `queue_delay_s` or `cost_usd`,
+                or what `run.score` takes: a function `(picture, parameters) -> number`, or a `Scorer`.
             goal: Whether the largest or the smallest mean is best.
             rounds: At most so many.
             points: New values in each gap.
@@ -115,7 +115,7 @@ class Searching(ABC):
         plan: Sweep,
         axis: str = "steps",
         *,
-        per: str | Sequence[str] | None = None,
+        by: str | Sequence[str] | None = None,
         epsilon: float = EPSILON,
         budget_usd: float | None = None,
         max_trials: int | None = None,
@@ -129,9 +129,10 @@ class Searching(ABC):
 
         Args:
             axis: One of numbers, such as `steps`.
-            per: The axes whose values are judged apart; default: `sampler_name`, if that is one.
+            by: The axes whose values are judged apart; default: `sampler_name`, if that is one.
             epsilon: A picture changes no more if it differs from the one at the next value by less: mean absolute
-                pixel difference of small versions, in [0, 1], mean over everything else.
+                pixel difference of small versions, in [0, 1], mean over everything else; the measure of
+                `run.enough_steps(against="next")`, which looks at a whole sweep afterwards.
             budget_usd, max_trials, name, how: As in `refine`.
 
         Returns:
@@ -145,7 +146,7 @@ class Searching(ABC):
             self._desk(),
             plan,
             axis,
-            per=per,
+            by=by,
             epsilon=epsilon,
             budget_usd=budget_usd,
             max_trials=max_trials,

@@ -137,7 +137,7 @@ def test_the_fastest_gaps_are_divided_and_calm_ones_left() -> None:
 
     assert decision.said == "the picture changes most between cfg_scale 4 and 7 (0.3)"
     assert decision.proposals == (5.5, 8.5)
-    assert by_change({(1, 4): 0.01}, CFG).stop == "no gap changes by 0.02 any more"
+    assert by_change({(1, 4): 0.009}, CFG).stop == "no gap changes by 0.01 any more"
     assert by_change({}, CFG).stop == "nothing can be compared"
 
 

@@ -133,6 +133,18 @@ def test_a_name_that_another_sweep_has_is_refused(kit: Kit, coarse: rk.Run) -> N
         kit.refine(coarse, "cfg_scale", near_five, name="taken", progress=False)
 
 
+def test_a_score_of_the_package_is_computed_for_what_a_round_drew_and_becomes_a_column(
+    kit: Kit, coarse: rk.Run
+) -> None:
+    found = kit.refine(coarse, "cfg_scale", "sharpness", rounds=1, name="sharp", progress=False)
+
+    table = found.run.table()
+    assert found.by == "sharpness"
+    assert table["sharpness"].notna().all()
+    assert found.means == pytest.approx(dict(table.groupby("cfg_scale")["sharpness"].mean()))
+    assert found.best == max(found.means, key=lambda value: found.means[value])
+
+
 @pytest.mark.parametrize(
     ("axis", "given", "why"),
     [
@@ -177,8 +189,8 @@ def test_an_axis_that_never_settles_is_drawn_to_its_end_and_says_so(kit: Kit) ->
     assert found.values == {"all": None}
     assert found.stopped == "steps has no value above 3"
     assert "steps (change below 1e-09): all not reached" in repr(found)
-    with pytest.raises(ValueError, match=r"per=cfg_scale: name other axes of the sweep"):
-        kit.enough(plan, per="cfg_scale")
+    with pytest.raises(ValueError, match=r"by=cfg_scale: name other axes of the sweep"):
+        kit.enough(plan, by="cfg_scale")
 
 
 # drift
