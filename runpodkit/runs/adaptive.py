@@ -31,7 +31,7 @@ from runpodkit.runs.refining import (
     scale_of,
     shown,
 )
-from runpodkit.runs.rounds import Desk, Rounds, pinned, pinned_as, with_axis
+from runpodkit.runs.rounds import Desk, Rounds, exactly, pinned, pinned_as, with_axis
 from runpodkit.runs.run import Run
 from runpodkit.sweeps.axes import ENDPOINT
 from runpodkit.sweeps.sweep import Sweep
@@ -266,7 +266,7 @@ async def enough(
     stop: str | None = None
     for place, value in enumerate(order):
         more = [cell for cell in cells if cell[axis] == value and group_of(cell, names) in going]
-        sweep = _zipped(plan, [*drawn, *more])
+        sweep = exactly(plan, [*drawn, *more])
         stop = await search.unaffordable(sweep) or await search.draw(sweep)
         if stop:
             break
@@ -340,11 +340,3 @@ def _in(group: tuple[tuple[str, str], ...], names: Sequence[str]) -> Any:
         return group_of(dict(record.values), names) == group
 
     return belongs
-
-
-def _zipped(plan: Sweep, cells: Sequence[dict[str, Any]]) -> Sweep:
-    """Exactly these cells."""
-    told = plan.to_plan()
-    return Sweep.from_plan(
-        {**told, "mode": "zip", "axes": {axis: [cell[axis] for cell in cells] for axis in plan.axes}}
-    )

@@ -159,13 +159,13 @@ async def compare(run: Run, cells: Sequence[Record], draw: Draw) -> Drift:
 
     A cell that cannot be made, or whose old picture is gone, is told and holds nothing.
     """
-    trials = run.sweep.trials(run.name)
+    params = {trial.number: trial.params for trial in run.sweep.trials(run.name)}
 
     async def one(record: Record) -> Anchor:
         mark = f"{run.name}\n{run.sweep.hash}\n{record.trial}\n{record.ended_at}"
         try:
             old = await asyncio.to_thread(run.bytes_of, record.images[0].key)
-            made = await draw(trials[record.trial].params, mark)
+            made = await draw(params[record.trial], mark)
             before, after = await asyncio.gather(_small(old), _small(made.image))
         except RunpodkitError as exc:
             return Anchor(record, problem=f"could not be made again ({exc})")

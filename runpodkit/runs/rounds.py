@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -159,9 +159,24 @@ def pinned_as(plan: Sweep, name: str) -> Sweep:
 
 
 def with_axis(plan: Sweep, axis: str, values: list[Any]) -> Sweep:
-    """A sweep with other values of one axis."""
+    """A sweep with more values of one axis.
+
+    Raises:
+        ValueError: it would lose cells that it has.
+    """
     told = plan.to_plan()
-    return Sweep.from_plan({**told, "axes": {**told["axes"], axis: values}})
+    wider = Sweep.from_plan({**told, "axes": {**told["axes"], axis: values}})
+    if not _cells(plan) <= _cells(wider):
+        raise ValueError(
+            f"axis {axis}: with other values this sweep would lose some of its cells; refine one that draws all"
+        )
+    return wider
+
+
+def exactly(plan: Sweep, cells: Sequence[Mapping[str, Any]]) -> Sweep:
+    """A sweep of these cells and no others, over the same base."""
+    axes = {axis: [cell[axis] for cell in cells] for axis in plan.axes}
+    return Sweep.from_plan({"base": plan.to_plan()["base"], "axes": axes, "mode": "zip"})
 
 
 def _cells(plan: Sweep) -> set[str]:
