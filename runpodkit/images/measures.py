@@ -133,7 +133,7 @@ def _plane(luma: Values, least: int) -> _Floats:
 def _shifted(luma: Values, least: int) -> _Floats:
     """Levels less the first one, which changes no spread, so that a flat picture has none, not a rounding error."""
     plane = _plane(luma, least)
-    return plane - plane[0, 0]
+    return np.asarray(plane - plane[0, 0])
 
 
 def _blurred(plane: _Floats) -> _Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import io
 import json
 import threading
@@ -28,8 +27,8 @@ from runpodkit.runs.opening import open_place
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 from runpodkit.runs.run import Run
-from runpodkit.runs.scorers import Scorer, as_number, built_ins, fingerprint
-from runpodkit.runs.scores import Measure, Score, read_score, score_key, write_score
+from runpodkit.runs.scorers import Scorer, built_ins
+from runpodkit.runs.scores import Measure, Number, Score, read_score, score_key, write_score
 from runpodkit.runs.tables import read_csv
 from runpodkit.runs.tables.columns import KNOWN
 from runpodkit.storage.local import LocalStore
@@ -281,42 +280,6 @@ def test_a_function_that_changed_is_refused_until_redo_is_said(run: Run) -> None
     assert set(run.score(sharp)) == {2}
 
 
-def test_what_a_function_closes_over_and_its_helpers_belong_to_its_code() -> None:
-    def make(weight: float, helper: Callable[[float], float]) -> Callable[..., float]:
-        def scored(image: object, params: object) -> float:
-            return helper(weight)
-
-        return scored
-
-    def plus(value: float) -> float:
-        return value + 1
-
-    def minus(value: float) -> float:
-        return value - 1
-
-    assert fingerprint(make(1, plus)) == fingerprint(make(1, plus))
-    assert len({fingerprint(make(1, plus)), fingerprint(make(2, plus)), fingerprint(make(1, minus))}) == 3
-    assert fingerprint(functools.partial(plus, 1)) != fingerprint(functools.partial(plus, 2))
-
-
-def test_words_about_a_function_do_not_change_its_code_and_settings_of_a_model_do() -> None:
-    def documented(image: object, params: object) -> float:
-        """One."""
-        return 1.0
-
-    one = fingerprint(documented)
-
-    def documented(image: object, params: object) -> float:  # type: ignore[no-redef]
-        """Another."""
-        # and a remark
-        return 1.0
-
-    assert fingerprint(documented) == one
-    assert fingerprint(Model(4)) == fingerprint(Model(8))  # how many at once changes no number
-    assert fingerprint(Model(bad=3)) != fingerprint(Model(bad=4))
-    assert fingerprint(len) is None
-
-
 def test_another_python_cannot_tell_and_says_so(run: Run, tmp_path: Path) -> None:
     run.score(level)
     there = read_score(run.store, "mill", "level")
@@ -380,6 +343,31 @@ def test_a_picture_that_cannot_be_read_or_is_gone_is_told(run: Run, capsys: pyte
     said = capsys.readouterr().err
     assert "trial 0 has none" in said
     assert f"trial 1 has none: cannot read key '{keys[1]}'" in said
+
+
+def test_a_baseline_that_is_gone_is_said_to_be_what_is_wrong(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run.store.delete(run.records()[0].images[0].key)
+
+    assert list(run.score("ssim", baseline={"steps": 4}).dropna().index) == [1, 3, 5]
+    assert "trial 2 has none: its baseline cannot be read: cannot read key" in capsys.readouterr().err
+
+
+def test_a_store_that_does_not_answer_ends_it_and_keeps_what_there_was(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = watched(run, tmp_path)
+    plain = store.get
+
+    def away(key: str) -> bytes:
+        if key.startswith("images/") and len(store.read) == 3:
+            raise StoreError("no route to host")
+        return plain(key)
+
+    monkeypatch.setattr(store, "get", away)
+    with pytest.raises(StoreError, match="no route to host"):
+        run.score(level, workers=1)
+    monkeypatch.undo()
+    assert run.scores()["trials"]["level"] == 3
 
 
 def test_many_failures_are_told_in_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -524,16 +512,6 @@ def test_what_cannot_be_meant_is_refused_in_words(run: Run, fn: Any, words: dict
         run.score(fn, **words)
 
 
-@pytest.mark.parametrize("value", [3, 3.0, True, np.float32(3), np.int64(3), np.array([3.0])])
-def test_numbers_of_any_library_are_numbers(value: Any) -> None:
-    assert as_number(value) in (3.0, 1.0)
-
-
-def test_several_values_are_no_number() -> None:
-    with pytest.raises(ValueError, match="several values"):
-        as_number(np.zeros(3))
-
-
 # where the column stands
 
 
@@ -643,6 +621,16 @@ def test_a_file_that_is_no_score_is_named(run: Run) -> None:
 
     with pytest.raises(StoreError, match=r"runs/mill/scores/level\.jsonl holds no score: .*; delete that file"):
         run.table()
+
+
+def test_a_file_of_somebody_else_hides_nothing_that_the_records_say(run: Run) -> None:
+    score = Score("steps", Measure("function"))
+    records = run.records()
+    write_score(
+        run.store, "mill", score.with_values({score.place(each, each.images[0]): Number(9.0) for each in records})
+    )
+
+    assert list(run.table()["steps"]) == [4, 4, 8, 8, 12, 12]
 
 
 # the command line
