@@ -173,7 +173,7 @@ async def refine(
     measures, label = Measures(progress), score_name(by)
     values: list[Number] = sorted(plan.axes[axis])
     steps: list[Step] = []
-    at, guarded = run, search.run is not None
+    at = run
     while True:
         means, decision = await _look(measures, at, scale, values, by, label, goal, points, epsilon)
         stop, tried = decision.stop, decision.proposals
@@ -181,11 +181,10 @@ async def refine(
             stop = f"rounds={rounds} are done"
         if not stop:
             tried, stop = await _affordable(search, plan, axis, values, decision)
+            if tried and await search.guard(with_axis(plan, axis, sorted({*values, *tried})), run):
+                tried, stop = await _affordable(search, plan, axis, values, decision)
         if stop:
             break
-        if not guarded:
-            await search.guard(run)
-            guarded = True
         steps.append(Step(decision.said, tried, decision.best))
         values = sorted({*values, *tried})
         stop = await search.draw(with_axis(plan, axis, values))
@@ -267,7 +266,10 @@ async def enough(
     for place, value in enumerate(order):
         more = [cell for cell in cells if cell[axis] == value and group_of(cell, names) in going]
         sweep = exactly(plan, [*drawn, *more])
-        stop = await search.unaffordable(sweep) or await search.draw(sweep)
+        stop = await search.unaffordable(sweep)
+        if not stop and await search.guard(sweep):
+            stop = await search.unaffordable(sweep)
+        stop = stop or await search.draw(sweep)
         if stop:
             break
         drawn += more

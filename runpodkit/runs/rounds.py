@@ -55,6 +55,7 @@ class Rounds:
     run: Run | None = None
     trials: int = 0
     """New cells so far."""
+    _guarded: bool = False
     _spent: dict[str, float | None] = field(default_factory=dict)
     """USD by hash of the sweep of each round; None where it is not known."""
 
@@ -92,16 +93,26 @@ class Rounds:
             return f"budget: the next {adds} trials may cost ${dollars(about.usd[2])}, and {left} is left"
         return None
 
-    async def guard(self, run: Run) -> None:
-        """See that pictures of an old run and new ones may stand side by side; what that costs counts.
+    async def guard(self, plan: Sweep, old: Run | None = None) -> bool:
+        """See once that old pictures and new ones may stand side by side; tells whether that was paid for.
+
+        Args:
+            plan: What is to be drawn; if all of it is there, nothing is looked at.
+            old: Whose pictures are taken where the run of this name is not begun.
 
         Raises:
             DriftError: the endpoint's model changed since.
         """
-        drift = await self.desk.check_drift(run, None)
+        there = self.run or old
+        if self._guarded or there is None or (self.run and not _cells(plan) - _cells(self.run.sweep)):
+            return False
+        self._guarded = True
+        drift = await self.desk.check_drift(there, self.how.get("anchors"))
         if drift.anchors:
-            self._spent[_ANCHORS] = drift.cost_usd
+            before, cost = self._spent.get(_ANCHORS, 0.0), drift.cost_usd
+            self._spent[_ANCHORS] = None if before is None or cost is None else before + cost
         drift.raise_if_found()
+        return bool(drift.anchors)
 
     async def draw(self, plan: Sweep) -> str | None:
         """Draw what a plan adds, and wait for it; gives why the search cannot go on, None if it can.
@@ -111,7 +122,7 @@ class Rounds:
             DriftError: the endpoint's model changed since the run was drawn.
         """
         if self.run is None or _cells(plan) - _cells(self.run.sweep):
-            policy = dict(self.how)
+            policy = {**self.how, "anchors": 0}  # `guard` has looked
             if self.budget_usd is not None:
                 policy["budget_usd"] = max(self.budget_usd - (self.spent or 0.0), 1e-6)
             await self._note()

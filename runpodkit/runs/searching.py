@@ -80,7 +80,7 @@ class Searching(ABC):
                 A round that may cost more than is left is made smaller, or not drawn.
             max_trials: The same in trials.
             name: Of the run that has everything; default: that of `run` and the axis.
-            how: As `submit` takes it, such as `window=40`.
+            how: As `submit` takes it, such as `window=40` or `anchors=0`.
 
         Returns:
             Its text tells every decision; `.best`, `.run`, `.steps`, `.table`, `.means`, `.spent_usd`.

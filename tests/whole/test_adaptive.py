@@ -258,6 +258,23 @@ def test_the_same_model_lets_an_old_run_grow_and_leaves_nothing_behind(
     assert not [name for name in shared_loop().call(kit.ledger.names()) if "anchor" in name]
 
 
+def test_a_search_in_an_old_run_pays_for_its_anchors_once_within_its_budget(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = kit.submit(rk.sweep("a dune", cfg_scale=[1, 9], seed=1, steps=2, **SMALL), name="dune").wait(progress=False)
+    monkeypatch.setattr("runpodkit.runs.drift.OLD_S", -1.0)
+
+    found = kit.refine(run, "cfg_scale", near_five, rounds=2, name="dune-near", budget_usd=1, progress=False)
+    capsys.readouterr()
+    again = kit.refine(run, "cfg_scale", near_five, rounds=2, name="dune-near", budget_usd=1, progress=False)
+
+    drawn = [record.cost_usd or 0 for record in found.run.records()]
+    assert found.spent_usd is not None
+    assert found.spent_usd > sum(drawn)
+    assert again.spent_usd == found.spent_usd
+    assert "made again" not in capsys.readouterr().err
+
+
 # bills
 
 
