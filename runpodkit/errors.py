@@ -17,6 +17,7 @@ RunpodkitError
 ├── OutputError              a job's output holds no picture that can be read
 ├── RunHeldError             a run needs a person             .run, .reason, .passes
 ├── RunConflictError         the name belongs to another sweep .run
+├── DriftError               the endpoint draws something else than it did .run
 ├── LedgerError              Redis cannot be read or written
 ├── StackError               a stand-in cannot be started     .part, .cure
 └── StoreError               an artifact cannot be read or written
@@ -155,6 +156,22 @@ class RunConflictError(RunpodkitError):
         return (
             f"a run named {self.run!r} exists with another sweep ({self.difference}). "
             f"Use another name=, or fresh=True to make {self.run}-2"
+        )
+
+
+class DriftError(RunpodkitError):
+    """An endpoint draws other pictures than those of a run that was to grow: their models would be mixed."""
+
+    def __init__(self, run: str, found: str, allowed: float) -> None:
+        super().__init__(run, found, allowed)
+        self.run, self.found, self.allowed = run, found, allowed
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run} was drawn by another model than its endpoint has now: made again, {self.found} "
+            f"(up to {self.allowed:g} is the same picture). Nothing was added. Give the new model a name, RUNPODKIT_MODEL "
+            "or `model` in endpoints.toml, so that its pictures are not taken for the old ones, and start a run of "
+            "its own (fresh=True); anchors=0 mixes both all the same"
         )
 
 

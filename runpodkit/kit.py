@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import runpodkit.stack as stack
 from runpodkit.blocking import both_ways
+from runpodkit.endpoint.billing import Billing
 from runpodkit.endpoint.client import Endpoint
 from runpodkit.endpoint.dialects import Dialect, get_dialect, public_dialect
 from runpodkit.endpoint.follow import Pace
@@ -35,10 +37,12 @@ from runpodkit.errors import (
 )
 from runpodkit.params import ImageParams
 from runpodkit.reprs import facts_html
-from runpodkit.runs import calls, checks
+from runpodkit.runs import billing, calls, checks, drift
+from runpodkit.runs.billing import Bill
 from runpodkit.runs.checks import Check
 from runpodkit.runs.clocks import steady_clock
 from runpodkit.runs.dispatch import Dispatcher
+from runpodkit.runs.drift import Drift, Redrawn
 from runpodkit.runs.engine import Engine
 from runpodkit.runs.finding import Since, find, wanted
 from runpodkit.runs.inputs import PREFIX as INPUTS
@@ -55,9 +59,10 @@ from runpodkit.runs.policies import RunPolicy, shared_policy
 from runpodkit.runs.provenance import gather
 from runpodkit.runs.pruned import Pruned, seconds_of
 from runpodkit.runs.pruning import Pruner
-from runpodkit.runs.records import read_head, write_head
+from runpodkit.runs.records import Record, read_head, write_head
 from runpodkit.runs.rows import RunHead, RunState
 from runpodkit.runs.run import Run, opened
+from runpodkit.runs.searching import Searching
 from runpodkit.runs.trials import Tools
 from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings
 from runpodkit.simulator import MODEL_VERSION, SAMPLERS, SCHEDULERS
@@ -72,7 +77,7 @@ CONFIRM_TRIALS = 500
 STAND_IN = "simulator"
 
 
-class Kit:
+class Kit(Searching):
     """Settings, endpoint, ledger and store together: what a notebook works with."""
 
     def __init__(
@@ -313,6 +318,7 @@ class Kit:
         *,
         fresh: bool = False,
         extend: bool = False,
+        anchors: int | None = None,
         reuse: bool = True,
         empty_cells: bool = False,
         confirm: bool = False,
@@ -329,6 +335,8 @@ class Kit:
             name: Default: from the prompt and axes.
             fresh: If the name is taken, make `name-2` instead.
             extend: If the name is taken by a smaller sweep, draw what this one adds to it.
+            anchors: Before that, so many cells of the old run are drawn again, paid for, and compared with their
+                pictures; default: 2 if its last picture is over an hour old, else none.
             reuse: Take pictures that exist already instead of drawing them again.
             empty_cells: Where one of several endpoints cannot honour a value, leave those cells empty.
             confirm: Go on although a live run is large or costly.
@@ -341,6 +349,7 @@ class Kit:
         Raises:
             ValueError: what the dialect cannot honour, a policy out of bounds, or a tag, note or address that cannot be meant.
             RunConflictError: the name belongs to a run of another sweep.
+            DriftError: the run that is to grow was drawn by another model than the endpoint has now.
             ConfigError: a live run is large or costly and neither `confirm` nor `budget_usd` is given.
         """
         labels = check_tags(tags), check_note(note)
@@ -375,8 +384,11 @@ class Kit:
                 return await self._labelled(self._run(there, state), labels, notify, anew=False)
             if not extend:
                 raise RunConflictError(name, difference(plan, head, there))
+        again = await self._anchors_due(*existing, head, anchors) if existing else None
         if not head.simulated:
-            await self._ask_first(plan, head, confirm)
+            await self._ask_first(plan, head, confirm, extra=len(again[1]) if again else 0)
+        if again:
+            (await self._make_anchors(*again)).raise_if_found()
         if existing:
             await self.ledger.forget(name)
         there_first = await self.ledger.create(head)
@@ -452,21 +464,129 @@ class Kit:
 
     estimate, aestimate = both_ways(_estimate)
 
-    async def _ask_first(self, plan: Sweep, head: RunHead, confirm: bool) -> None:
+    async def _ask_first(self, plan: Sweep, head: RunHead, confirm: bool, extra: int) -> None:
+        """`extra`: cells that are drawn besides, to compare."""
         if confirm or head.policy.budget_usd is not None:
             return
         about = await self._estimate(plan)
         todo = about.trials - about.reused
         bound = self.settings.confirm_usd
-        if about.usd and about.usd[0] > bound:
+        if about.usd and (usd := about.usd[0] * (1 + extra / max(todo, 1))) > bound:
             raise ConfigError(
-                f"this run would cost about ${about.usd[0]:.2f}, above RUNPODKIT_CONFIRM_USD={bound:g}: "
+                f"this run would cost about ${usd:.2f}, above RUNPODKIT_CONFIRM_USD={bound:g}: "
                 "give budget_usd=… or confirm=True"
             )
         if todo > CONFIRM_TRIALS:
             raise ConfigError(f"this run would pay for {todo} trials: give budget_usd=… or confirm=True")
 
+    # drift
+
+    async def _anchors_due(
+        self, there: RunHead, state: RunState, head: RunHead, anchors: int | None
+    ) -> tuple[Run, list[Record]] | None:
+        """The cells of a run to make again before it grows; None where nothing would be mixed, or none is asked for."""
+        run = self._run(there, state)
+        cells = drift.due(await run.arecords(), anchors, time.time()) if there.identity == head.identity else []
+        return (run, cells) if cells else None
+
+    async def _make_anchors(self, run: Run, cells: Sequence[Record]) -> Drift:
+        found = await drift.compare(run, cells, self._draw_again)
+        if cells:
+            print(repr(found), file=sys.stderr)
+        return found
+
+    async def _check_drift(self, run: Run, anchors: int | None = drift.ANCHORS) -> Drift:
+        """Draw some cells of a run again, paid for, and compare them with its pictures: has the endpoint's model changed?
+
+        Args:
+            anchors: How many; None: 2 if its last picture is over an hour old, else none.
+
+        Returns:
+            `.found` says whether one is another picture, `.anchors` has each with its distance; `raise_if_found()`.
+
+        Raises:
+            ValueError: `anchors` is out of bounds, or the run is of several endpoints or of another one than this kit's.
+        """
+        if run.head.parts or run.head.endpoint != self.endpoint_name:
+            raise ValueError(
+                f"run {run.name} was drawn on {run.head.endpoint}: ask the kit of that endpoint, kit.on(…)"
+            )
+        return await self._make_anchors(run, drift.due(await run.arecords(), anchors, time.time()))
+
+    check_drift, acheck_drift = both_ways(_check_drift)
+
+    async def _draw_again(self, params: ImageParams, mark: str) -> Redrawn:
+        """One picture under a key of its own, so that nothing is reused and nothing stored is replaced."""
+        name = f"anchor-{hashlib.sha256(mark.encode()).hexdigest()[:16]}"
+        head = self._head(Sweep(params, {}), name, RunPolicy(pilot=False), kind="single", reuse=False)
+        picture = None
+        try:
+            head = await calls.work(replace(head, identity=f"{head.identity} {name}"), self.ledger, self.engine)
+            picture = await self._drawn(head)
+            return Redrawn(await asyncio.to_thread(self.store.get, picture.key), picture.record.cost_usd)
+        except RunHeldError:
+            await self._abandon(name)
+            raise
+        finally:
+            status = await self.ledger.status(name)
+            if status and status.is_over:  # a later check is a new one; one that was interrupted is gone on with
+                await self.ledger.forget(name)
+                await asyncio.to_thread(self._drop_anchor, name, picture)
+
+    def _drop_anchor(self, name: str, picture: Picture | None) -> None:
+        for key in [*self.store.keys(f"runs/{name}/"), *([picture.key] if picture else [])]:
+            self.store.delete(key)
+
+    # bills
+
+    async def _bill_of(self, run: Run) -> Bill:
+        """See `Run.bill`."""
+        kit = None if run.head.parts else await asyncio.to_thread(self._for_head, run.head)
+        if kit is None:
+            raise ValueError(f"run {run.name} was drawn on {run.head.endpoint}: a bill is of one endpoint known here")
+        url = kit.address.billing_url
+        if url is None:
+            raise ConfigError(billing.unbilled(kit.address.host))
+        records = await run.arecords()
+        window = billing.window_of(records)
+        if window is None:
+            raise ValueError(f"no job of run {run.name} has run, so there is nothing to bill")
+        public = kit.address.host == RUNPOD_HOST and public_dialect(kit.address.endpoint_id) is not None
+        service = Billing(url, kit.address.api_key)
+        try:
+            hours = await service.hours(None if public else kit.address.endpoint_id, *window)
+        finally:
+            await service.aclose()
+        return billing.split(
+            run.name,
+            records,
+            await self._runs_beside(run, window[1]),
+            hours,
+            window,
+            rate=usd_per_s(kit.gpu),
+            per_picture=public,
+            simulated=kit.simulated,
+            now_s=time.time(),
+        )
+
+    async def _runs_beside(self, run: Run, before_s: float) -> dict[str, list[Record]]:
+        """Records of the other runs of this ledger on the same endpoint that were begun before a time, by name."""
+        found = {}
+        for name in await self.ledger.names():
+            head = await self.ledger.head(name)
+            if head is None or name == run.name or head.parts or head.created_at >= before_s:
+                continue
+            if head.endpoint == run.head.endpoint:
+                with contextlib.suppress(StoreError):
+                    found[name] = await self._run(head, RunState.RUNNING).arecords()
+        return found
+
     # runs
+
+    async def _run_of(self, name: str) -> Run | None:
+        """The run of a name, if ledger or store know one."""
+        existing = await self._existing(check_name(name))
+        return self._run(*existing) if existing else None
 
     async def _open_run(self, name: str) -> Run:
         """A run by its name, as it stands.
@@ -587,7 +707,15 @@ class Kit:
 
     def _run(self, head: RunHead, state: RunState) -> Run:
         dispatch = self.dispatcher.dispatch
-        return opened(head, self.store, ledger=self.ledger, dispatch=dispatch, revive=self.revive, state=state)
+        return opened(
+            head,
+            self.store,
+            ledger=self.ledger,
+            dispatch=dispatch,
+            revive=self.revive,
+            state=state,
+            bill=self._bill_of,
+        )
 
     async def revive(self) -> None:
         """See that the stand-ins run and that no run stands still for want of a driver."""

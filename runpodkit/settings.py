@@ -23,6 +23,8 @@ from runpodkit.logs import checked_level, hide
 from runpodkit.trusted import env_values, read_trusted
 
 RUNPOD_HOST = "api.runpod.ai"
+RUNPOD_API_HOST = "api.runpod.io"
+"""RunPod's own API, which knows what was billed; it takes the same keys."""
 YANDEX_URL = "https://storage.yandexcloud.net"
 _OPERATIONS = ("run", "runsync", "status", "stream", "cancel", "retry", "purge-queue", "health")
 LOGIN_FILE = "login.env"
@@ -68,6 +70,20 @@ class EndpointAddress:
     def host(self) -> str:
         """Host, and port where one is given."""
         return urlsplit(self.url).netloc
+
+    @property
+    def billing_url(self) -> str | None:
+        """Where the bill of this endpoint is asked for, with its key; None: nowhere.
+
+        That of RunPod's endpoints at RunPod's own API, that of one on this machine where it is.  No other host has a
+        bill of ours, and a key goes to none that it was not given for.
+        """
+        if self.host == RUNPOD_HOST:
+            return f"https://{RUNPOD_API_HOST}/v2/billing"
+        if self.is_simulated:
+            parts = urlsplit(self.url)
+            return f"{parts.scheme}://{parts.netloc}/v2/billing"
+        return None
 
     @property
     def is_simulated(self) -> bool:

@@ -32,6 +32,7 @@ EXAMPLES = [
     errors.OutputError("no picture in the output"),
     errors.RunHeldError("pier", "budget spent"),
     errors.RunConflictError("pier", "steps [5] here, [6] there"),
+    errors.DriftError("pier", "trial 0 differs by 0.212", 0.03),
     errors.LedgerError("Redis is full"),
     errors.StackError("Redis", "port taken", "Set REDIS_URL"),
     errors.StoreError("the bucket does not exist"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from runpodkit import logs
 from runpodkit.errors import ConfigError
@@ -602,3 +603,19 @@ def test_logs_say_which_redis_is_meant_unless_its_url_holds_a_login(url: str, sh
     Settings.load(REDIS_URL=url)
 
     assert logs.redact(f"at {url}") == f"at {shown}"
+
+
+@pytest.mark.parametrize(
+    ("url", "bill"),
+    [
+        ("https://api.runpod.ai/v2/abc123", "https://api.runpod.io/v2/billing"),
+        ("http://127.0.0.1:8000/v2/local", "http://127.0.0.1:8000/v2/billing"),
+        ("https://gpu.example.org/v2/abc123", None),
+        ("https://api.runpod.ai.example.org/v2/abc123", None),
+        ("http://127.0.0.1.example.org:8000/v2/local", None),
+    ],
+)
+def test_the_key_asks_for_a_bill_at_runpod_s_own_api_or_where_its_endpoint_is_and_nowhere_else(
+    url: str, bill: str | None
+) -> None:
+    assert EndpointAddress(url, SecretStr("rpa_made_up")).billing_url == bill

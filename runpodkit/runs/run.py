@@ -16,6 +16,7 @@ from typing import Any
 
 from runpodkit.blocking import both_ways
 from runpodkit.errors import ConfigError, LedgerError, NoSuchKeyError, RunHeldError, StackError, StoreError
+from runpodkit.runs.billing import Bill
 from runpodkit.runs.joint import JointPart, as_whole, parts_of, together
 from runpodkit.runs.labels import add_tags, check_note, check_tags, drop_tags, note_of, set_note, tags_of
 from runpodkit.runs.ledger import Ledger, RunStatus
@@ -60,11 +61,13 @@ class Run(Results):
         revive: Callable[[], Awaitable[object]] | None = None,
         state: RunState = RunState.RUNNING,
         parts: Sequence[tuple[JointPart, Run]] = (),
+        bill: Callable[[Run], Awaitable[Bill]] | None = None,
     ) -> None:
         """`ledger` is None for a run that is read from its store alone; then nothing can be changed."""
         super().__init__(head, store)
         self._parts, self._ledger = parts, ledger
         self._dispatch, self._revive, self._stored_state = dispatch, revive, state
+        self._ask_bill = bill
 
     @cached_property
     def _trials(self) -> list[Trial]:
@@ -421,6 +424,22 @@ class Run(Results):
 
     retry, aretry = both_ways(_retry)
 
+    async def _bill(self) -> Bill:
+        """What RunPod charged for the hours of this run, split into work, cold starts and idle workers.
+
+        Asks RunPod's billing API with the endpoint's key; its text is one sentence, `.table` has the parts.
+
+        Raises:
+            AuthError: the key may not read billing.
+            ConfigError: the run was opened from its store, or its endpoint has no bill that can be asked for.
+            ValueError: no job of it has run, or it is of several endpoints.
+        """
+        if self._ask_bill is None:
+            raise ConfigError(f"run {self.name} was opened from its store, without a key; open it with kit.open_run")
+        return await self._ask_bill(self)
+
+    bill, abill = both_ways(_bill)
+
     # keeping and deleting
 
     async def _star(self, *, trial: int | None = None) -> Run:
@@ -602,10 +621,11 @@ def opened(
     dispatch: Callable[[str], Awaitable[None]] | None = None,
     revive: Callable[[], Awaitable[object]] | None = None,
     state: RunState = RunState.RUNNING,
+    bill: Callable[[Run], Awaitable[Bill]] | None = None,
 ) -> Run:
     """The handle of a run, with those of its parts if it has any; arguments as for `Run`."""
     parts = [
         (part, Run(replace(head, name=part.run, parts=()), store, ledger=ledger, dispatch=dispatch, revive=revive))
         for part in parts_of(head)
     ]
-    return Run(head, store, ledger=ledger, dispatch=dispatch, revive=revive, state=state, parts=parts)
+    return Run(head, store, ledger=ledger, dispatch=dispatch, revive=revive, state=state, parts=parts, bill=bill)

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp
 
 from runpodkit.errors import StackError
 from runpodkit.jobs import JOB_ID
+from runpodkit.simulator.billing import Span, bill, read_query
 from runpodkit.simulator.faults import RAISED, Faults, FaultTable
 from runpodkit.simulator.handler_processes import HandlerProcesses
 from runpodkit.simulator.journal import Journal
@@ -68,6 +69,7 @@ class Simulator:
         journal: Journal | None = None,
         broken: Callable[[StackError], None] = lambda error: None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         random_seed: Callable[[], int] = lambda: secrets.randbelow(2**32),
     ) -> None:
@@ -81,11 +83,13 @@ class Simulator:
             speaks: The worker whose inputs the built-in ones take, a name of `speech.SPEECHES`; None: native.
             journal: Notes every request.
             broken: Told when the handler cannot be kept running.
+            wall: Seconds since the epoch, by which bills are made out.
         """
         self.queue = Queue(0 if handler else workers, new_id=new_id, cold_start_s=cold_start_s)
         self.requests: Counter[str] = Counter()
         """Requests by operation, refused ones included."""
         self._endpoint_id, self._api_key, self._clock, self._limits = endpoint_id, api_key, clock, limits
+        self._wall = wall
         self._windows: dict[str, tuple[int, int]] = {}
         self._moves, self._told = Moves(), 0
         self._faults = Faults(faults) if faults else None
@@ -127,6 +131,7 @@ class Simulator:
             routes=[
                 *workers.routes(),
                 Route("/pictures/{name}", self._picture, methods=["GET"]),
+                Route("/v2/billing/serverless", self._bill, methods=["GET"]),
                 Route(path, self._operation, methods=methods),
                 Route(f"{path}/{{job}}", self._job, methods=methods),
             ],
@@ -220,6 +225,21 @@ class Simulator:
         """As on the service, whoever has the link may look."""
         picture = self._pictures.get(request.path_params["name"])
         return _not_found() if picture is None else Response(picture, media_type="image/png")
+
+    async def _bill(self, request: Request) -> Response:
+        """As RunPod's own API answers, which is at another host; that is asked with the same key."""
+        self.requests["billing"] += 1
+        if not self._knows(request):
+            return _problem_json(401, "Unauthorized", "the API key is missing or invalid")
+        self._advance()
+        now = self._wall()
+        asked = read_query(request.query_params, now)
+        if isinstance(asked, str):
+            return _problem_json(400, "Bad Request", asked)
+        wanted = request.query_params.get("serverlessId", self._endpoint_id)
+        past = now - self.queue.now_s
+        spans = [Span(span.start_s + past, span.end_s + past) for span in self.queue.uptimes()]
+        return _json(bill(spans if wanted == self._endpoint_id else [], asked, wanted))
 
     def _on_process_died(self, worker: str) -> bool:
         self.queue.advance(self._clock())
@@ -317,8 +337,7 @@ class Simulator:
 
     def _refusal(self, request: Request, operation: str) -> Response | None:
         self.requests[operation] += 1
-        key = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        if not hmac.compare_digest(key.encode(), self._api_key.encode()):
+        if not self._knows(request):
             return PlainTextResponse("Unauthorized", 401)
         if request.path_params["endpoint"] != self._endpoint_id:
             return _not_found()
@@ -332,6 +351,11 @@ class Simulator:
         if used > limit and not (operation in GROWING and used <= PER_WORKER * self.queue.running):
             return _json({"error": "too many requests"}, 429, {"Retry-After": "1"})
         return None
+
+    def _knows(self, request: Request) -> bool:
+        """Whether a request brings the key."""
+        key = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        return hmac.compare_digest(key.encode(), self._api_key.encode())
 
 
 def _problem(asked: Any) -> str | None:
@@ -363,6 +387,12 @@ def _wait_s(request: Request, usual_s: float, most_s: float) -> float:
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = json.dumps(value, separators=(",", ":")).encode()
     return Response(content, status, headers, media_type="application/json")
+
+
+def _problem_json(status: int, title: str, detail: str) -> Response:
+    """A refusal in the form of RFC 9457, as RunPod's own API has it."""
+    text = json.dumps({"title": title, "status": status, "detail": detail})
+    return Response(text, status, media_type="application/problem+json")
 
 
 def _not_found() -> Response:

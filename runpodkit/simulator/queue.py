@@ -15,9 +15,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from runpodkit.simulator.billing import Span
+
 MAX_OUTPUT, MAX_SYNC_OUTPUT = 10 * 2**20, 20 * 2**20
 """Bytes of a result that the platform takes from a worker, as far as its users report."""
 STOP_AGAIN_S = 2.0
+KEPT_UPTIMES = 100_000
 SILENCE_S = 45.0
 """A worker process that is not heard of so long counts as dead; RunPod takes 40 to 50 s."""
 RETENTION_S, SYNC_RETENTION_S = 30 * 60.0, 60.0
@@ -94,6 +97,8 @@ class Worker:
     """`off`, `initializing`, `idle` or `running`."""
     since_s: float = 0.0
     job: str | None = None
+    on_s: float = 0.0
+    """Since when it is not off."""
 
 
 @dataclass(slots=True)
@@ -102,6 +107,7 @@ class WorkerProcess:
 
     id: str
     heard_s: float
+    on_s: float
     jobs: set[str] = field(default_factory=set)
     to_stop: dict[str, float] = field(default_factory=dict)
     """Jobs that ended under its hands → when to tell it (again): told too early, its SDK does not know them yet."""
@@ -131,6 +137,8 @@ class Queue:
         self._waiting: deque[str] = deque()
         self._workers = {f"worker-{number}": Worker(f"worker-{number}") for number in range(workers)}
         self._processes: dict[str, WorkerProcess] = {}
+        self._uptimes: deque[Span] = deque(maxlen=KEPT_UPTIMES)
+        """Of workers that are off again."""
         self._later: list[tuple[float, str]] = []
         self._deadlines: list[tuple[float, str]] = []
         """When each job has to be looked at again, soonest first; a moment that no longer holds does no harm."""
@@ -159,6 +167,7 @@ class Queue:
         self._assign()
         for worker in self._workers.values():
             if worker.state == "idle" and self.now_s >= worker.since_s + self._idle_s:
+                self._uptimes.append(Span(worker.on_s, worker.since_s + self._idle_s))
                 worker.state, worker.since_s = "off", self.now_s
 
     def next_s(self) -> float | None:
@@ -192,7 +201,7 @@ class Queue:
             if waiting <= coming:
                 return
             if worker.state == "off":
-                worker.state, worker.since_s = "initializing", self.now_s
+                worker.state, worker.since_s, worker.on_s = "initializing", self.now_s, self.now_s
                 coming += 1
 
     def _assign(self) -> None:
@@ -351,6 +360,12 @@ class Queue:
             },
         }
 
+    def uptimes(self) -> list[Span]:
+        """From when to when workers were on; of those that still are, until now."""
+        on = [worker.on_s for worker in self._workers.values() if worker.state != "off"]
+        on += [process.on_s for process in self._processes.values()]
+        return [*self._uptimes, *(Span(since, self.now_s) for since in on)]
+
     # the worker's side
 
     @property
@@ -360,7 +375,7 @@ class Queue:
 
     def heard(self, worker_id: str) -> WorkerProcess:
         """A worker process shows that it is alive; the first time it joins the endpoint."""
-        process = self._processes.setdefault(worker_id, WorkerProcess(worker_id, self.now_s))
+        process = self._processes.setdefault(worker_id, WorkerProcess(worker_id, self.now_s, self.now_s))
         process.heard_s = self.now_s
         return process
 
@@ -408,6 +423,8 @@ class Queue:
             Whether it had ever been heard of.
         """
         process = self._processes.pop(worker_id, None)
+        if process:
+            self._uptimes.append(Span(process.on_s, self.now_s))
         for job_id in process.jobs if process else ():
             self.died(job_id, worker_id)
         return process is not None
@@ -461,6 +478,8 @@ class Queue:
         worker = self._workers.get(worker_id)
         if worker is None:
             return
+        if state == "off" and worker.state != "off":
+            self._uptimes.append(Span(worker.on_s, self.now_s))
         worker.state, worker.since_s, worker.job = state, self.now_s, None
 
     def _end(self, job: SimJob, status: Status, error: str | None = None) -> None:

@@ -295,6 +295,8 @@ IN_SOURCE = {
     "maybe-paid-twice": ("runpodkit/runs/trials.py",),
     "equal-failures": ("runpodkit/runs/driver.py",),
     "confirm": ("runpodkit/kit.py",),
+    "model-changed": ("runpodkit/errors.py",),
+    "billing-refused": ("runpodkit/endpoint/billing.py",),
     "another-store": ("runpodkit/runs/engine.py",),
     "worker-ends": ("runpodkit/tasks/start_up.py",),
     "flower-401": (str(Path(flower.api.__file__)),),
