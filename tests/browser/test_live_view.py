@@ -187,8 +187,11 @@ def test_pictures_are_looked_at_compared_and_judged(lab: Lab, open_notebook: Ope
         expect(dialog.locator(".rk-hint")).to_contain_text(f"{number} of 6", timeout=10_000)
         page.keyboard.press("0" if number == 6 else "1")
     expect(dialog.locator(".rk-result")).to_contain_text(
-        re.compile("1 without a difference.*95% interval"), timeout=10_000
+        re.compile("95% interval.*6 answers, 1 without a difference"), timeout=10_000
     )
+    expect(dialog.locator(".rk-ranks .rk-span")).to_have_count(2)
+    expect(dialog.locator(".rk-ranks")).to_contain_text(re.compile("Euler.*6 answers"))
+    shoot(page, "blind-ranking.png", tmp_path)
     page.keyboard.press("Escape")
     run_cell(page, 2)
     expect(page.locator(".jp-OutputArea-output").last).to_contain_text("sampler_name", timeout=10_000)

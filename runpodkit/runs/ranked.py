@@ -1,0 +1,346 @@
+"""Ranked: the values of an axis in the order in which people prefer them, as a table, a sentence and a small chart.
+
+What the numbers mean and how they are found is `ranking`'s; this module knows whose answers they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from runpodkit.reprs import cut
+from runpodkit.runs import ranking
+from runpodkit.runs.layout import shown, value_of
+from runpodkit.runs.preferences import Preference
+from runpodkit.runs.records import Record
+
+if TYPE_CHECKING:
+    from runpodkit.runs.results import Results
+
+HOW = "In the notebook's view of the run, Blind A/B asks for answers."
+LABEL = 60
+_ENDS = (0.025, 0.975)
+_INK, _BAND = "#2f7de1", "#8fbdf2"
+"""Blue, and its pale companion: both are seen on white and on black."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one rater found of two pictures that differ in one axis."""
+
+    value: str
+    against: str
+    share: float
+    """1: the value was preferred, 0: the other one, 0.5: no difference."""
+    rater: str
+    record: Record
+    """Of the value; but for the axis, the other's is like it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One value among the others; shares and probabilities in [0, 1]."""
+
+    value: str
+    rank: int
+    chance: float
+    """Probability to be preferred to one of the other values, picked at random."""
+    low: float
+    high: float
+    """95 % interval of the chance."""
+    strength: float
+    """Log odds: of two values, the probability that one is preferred is 1 / (1 + exp(-difference))."""
+    answers: int
+    wins: int
+    losses: int
+    ties: int
+    best: int
+    worst: int
+    """Ranks that it may have, in 95 % of what other answers might have led to."""
+
+
+class Ranking:
+    """Values of an axis by preference: `table` has the numbers, `str` says them, a notebook shows a chart."""
+
+    def __init__(self, axis: str, answers: Sequence[Answer], values: Sequence[str], seed: int = 0) -> None:
+        """
+        Args:
+            values: Of the axis, in the order of the sweep; those that no answer is about are named and left out.
+            seed: Of the bootstrap.
+        """
+        asked = {value for one in answers for value in (one.value, one.against)}
+        self.axis, self.answers = axis, len(answers)
+        self.values = [value for value in dict.fromkeys(values) if value in asked]
+        self.unseen = [value for value in dict.fromkeys(values) if value not in asked]
+        self.raters = len({one.rater for one in answers})
+        self._given, self._seed = list(answers), seed
+
+    @cached_property
+    def ranks(self) -> list[Rank]:
+        """One per value that was asked about, the preferred one first; empty without answers."""
+        if not self._given:
+            return []
+        found = ranking.strengths(ranking.with_prior(self._won, self._ties))
+        chances, places = ranking.against_others(found), ranking.ranks(found)
+        low, high = np.quantile(ranking.against_others(self._drawn), _ENDS, axis=0)
+        best, worst = np.quantile(ranking.ranks(self._drawn), _ENDS, axis=0, method="inverted_cdf")
+        wins, losses, ties = self._won.sum(1), self._won.sum(0), self._ties.sum(1)
+        made = [
+            Rank(
+                value, int(places[at]), float(chances[at]), float(low[at]), float(high[at]), float(found[at]),
+                int(wins[at] + losses[at] + ties[at]), int(wins[at]), int(losses[at]), int(ties[at]),
+                int(best[at]), int(worst[at]),
+            )
+            for at, value in enumerate(self.values)
+        ]  # fmt: skip
+        return sorted(made, key=lambda one: one.rank)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row per value, the preferred one first.
+
+        Returns:
+            Indexed by value: `rank`, `chance` (to be preferred to one of the other values picked at random) with its
+            95 % interval `low` to `high`, `strength` (log odds), `answers`, `wins`, `losses`, `ties`, and the
+            ranks that it may have, `best` to `worst`.
+        """
+        names = ["rank", "chance", "low", "high", "strength", "answers", "wins", "losses", "ties", "best", "worst"]
+        rows = [[getattr(one, name) for name in names] for one in self.ranks]
+        return pd.DataFrame(rows, columns=names, index=pd.Index([one.value for one in self.ranks], name=self.axis))
+
+    @cached_property
+    def matrix(self) -> pd.DataFrame:
+        """Values × values: share of the answers in which the row was preferred to the column, "no difference" as half an answer.
+
+        Missing where two values never met.
+        """
+        met = self._won + self._won.T + self._ties
+        with np.errstate(invalid="ignore"):
+            shares = np.where(met > 0, (self._won + self._ties / 2) / met, np.nan)
+        order = [self.values.index(one.value) for one in self.ranks]
+        names = pd.Index([one.value for one in self.ranks], name=self.axis)
+        return pd.DataFrame(shares[np.ix_(order, order)], index=names, columns=names)
+
+    def by(self, name: str) -> pd.DataFrame:
+        """Whether it depends on the seed, the prompt or anything else: a ranking of its own for each value of `name`.
+
+        Args:
+            name: An axis or parameter that both pictures of an answer share, or `run`, or `rater`.
+
+        Returns:
+            A row per value of `name` and of the axis: `rank`, `chance`, `low`, `high`, `answers`.
+        """
+        groups: dict[str, list[Answer]] = {}
+        for one in self._given:
+            groups.setdefault(_fact(one, name), []).append(one)
+        kept = ["rank", "chance", "low", "high", "answers"]
+        tables = {
+            label: Ranking(self.axis, answers, self.values, self._seed).table[kept] for label, answers in groups.items()
+        }
+        if not tables:
+            return pd.DataFrame(columns=[name, self.axis, *kept]).set_index([name, self.axis])
+        return pd.concat(tables, names=[name])
+
+    def pair(self, value: Any, other: Any) -> tuple[float, float, float]:
+        """Probability that one value is preferred to another, and its 95 % interval.
+
+        Raises:
+            ValueError: a value that no answer is about.
+        """
+        if unknown := [shown(each) for each in (value, other) if shown(each) not in self.values]:
+            raise ValueError(f"no answer is about {', '.join(unknown)}; values: {', '.join(self.values) or 'none'}")
+        one, two = (self.values.index(shown(each)) for each in (value, other))
+        found = ranking.strengths(ranking.with_prior(self._won, self._ties))
+        low, high = np.quantile(ranking.against(self._drawn)[:, one, two], _ENDS)
+        return float(ranking.against(found)[one, two]), float(low), float(high)
+
+    # words
+
+    def __str__(self) -> str:
+        if not self.ranks:
+            return f"Nobody was asked yet. {HOW}"
+        first, second = (one.value for one in self.ranks[:2])
+        chance, low, high = self.pair(first, second)
+        close = "" if low > 0.5 else ": too close to call"
+        lead = (
+            f"{_label(first)} is preferred to {_label(second)} with {chance:.0%} (95% interval {low:.0%} to {high:.0%})"
+        )
+        told = f"{lead}, {self._counted()}{close}."
+        if len(self.ranks) > 2:
+            order = ", ".join(_label(one.value) for one in self.ranks)
+            told = f"By {self._counted()}, the preferred one first: {order}. {lead}{close}."
+        return " ".join([told, *self.remarks])
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the answers cannot tell: sentences, none where all is well."""
+        said = []
+        if self.ranks and not self.ranks[0].losses and not self.ranks[0].ties:
+            said.append(f"{_label(self.ranks[0].value)} never lost: the answers say that it is ahead, not how far.")
+        islands = ranking.islands(self._won + self._won.T + self._ties) if self._given else []
+        if len(islands) > 1:
+            apart = " or ".join(" and ".join(_label(self.values[at]) for at in island) for island in islands)
+            said.append(f"No path of comparisons connects {apart}: how they stand to each other is not known.")
+        if self._given and self.unseen:
+            said.append(f"Nobody was asked about {', '.join(map(_label, self.unseen))}.")
+        return said
+
+    def _counted(self) -> str:
+        ties = int(self._ties.sum()) // 2
+        raters = f" of {self.raters} raters" if self.raters > 1 else ""
+        return f"{_count(self.answers)}{raters}" + (f", {ties} without a difference" if ties else "")
+
+    def __repr__(self) -> str:
+        shown_columns = ["rank", "chance", "low", "high", "answers", "wins", "losses", "ties"]
+        return str(self) if not self.ranks else f"{self}\n{self.table[shown_columns].round(2)}"
+
+    def _repr_html_(self) -> str:
+        words = f'<div style="max-width:60em;margin:4px 0">{escape(str(self))}</div>'
+        return f"<div>{words}{self._chart()}</div>" if self.ranks else f"<div>{words}</div>"
+
+    def _chart(self) -> str:
+        """A line per value: its chance as a dot, its interval as a bar, from 0 to 1."""
+        rows = "".join(
+            f'<tr><td style="text-align:right;opacity:.65;padding:1px 8px 1px 0">{one.rank}</td>'
+            f'<td style="text-align:left;padding:1px 12px 1px 0" title="{escape(one.value)}">'
+            f"{escape(_label(one.value))}</td>"
+            f'<td style="padding:1px 12px 1px 0">{_interval(one)}</td>'
+            f'<td style="text-align:right;padding:1px 12px 1px 0">{one.chance:.0%}</td>'
+            f'<td style="text-align:right;opacity:.65;padding:1px 12px 1px 0">{one.low:.0%} to {one.high:.0%}</td>'
+            f'<td style="text-align:right;opacity:.65;padding:1px 12px 1px 0">{_span(one)}</td>'
+            f'<td style="text-align:right;opacity:.65;padding:1px 0">{one.answers}</td></tr>'
+            for one in self.ranks
+        )
+        heads = "".join(
+            f'<th style="font-weight:400;opacity:.65;text-align:{side};padding:1px 12px 3px 0">{words}</th>'
+            for words, side in (
+                ("", "right"), (escape(self.axis), "left"), ("preferred to another value", "left"), ("", "right"),
+                ("95% interval", "right"), ("rank", "right"), ("answers", "right"),
+            )
+        )  # fmt: skip
+        return (
+            f'<table style="border-collapse:collapse;font-variant-numeric:tabular-nums"><tr>{heads}</tr>{rows}</table>'
+        )
+
+    # numbers
+
+    @cached_property
+    def _drawn(self) -> ranking.Array:
+        return ranking.drawn(*self._by_rater, seed=self._seed)
+
+    @property
+    def _won(self) -> ranking.Array:
+        won: ranking.Array = self._by_rater[0].sum(0)
+        return won
+
+    @property
+    def _ties(self) -> ranking.Array:
+        ties: ranking.Array = self._by_rater[1].sum(0)
+        return ties
+
+    @cached_property
+    def _by_rater(self) -> tuple[ranking.Array, ranking.Array]:
+        """Answers won by the row against the column, and those without a difference: shape (raters, k, k)."""
+        place = {value: at for at, value in enumerate(self.values)}
+        raters = {rater: at for at, rater in enumerate(dict.fromkeys(one.rater for one in self._given))}
+        won, ties = np.zeros((2, max(1, len(raters)), len(place), len(place)))
+        for answer in self._given:
+            rater, one, two = raters[answer.rater], place[answer.value], place[answer.against]
+            if answer.share == 0.5:
+                ties[rater, one, two] += 1
+                ties[rater, two, one] += 1
+            elif answer.share == 1:
+                won[rater, one, two] += 1
+            else:
+                won[rater, two, one] += 1
+        return won, ties
+
+
+def answers_of(given: Mapping[str, Iterable[Preference]], records: Iterable[Record]) -> dict[str, list[Answer]]:
+    """Answers by axis; those about trials that are no longer there are left out, and those about two like values."""
+    by_trial = {record.trial: record for record in records}
+    found: dict[str, list[Answer]] = {}
+    for rater, answers in given.items():
+        for one in answers:
+            first, second = by_trial.get(one.first), by_trial.get(one.second)
+            if first is None or second is None:
+                continue
+            value, against = (shown(value_of(record, one.axis)) for record in (first, second))
+            if value == against:
+                continue
+            share = 0.5 if one.winner is None else float(one.winner == one.first)
+            found.setdefault(one.axis, []).append(Answer(value, against, share, rater, first))
+    return found
+
+
+def rank(runs: Iterable[Results], axis: str | None = None) -> Ranking:
+    """The values of an axis by preference, over the answers that all these runs hold.
+
+    Args:
+        axis: Default: the one that was asked about.
+
+    Raises:
+        ValueError: no axis of any run, or several were asked about and none is named.
+    """
+    given: dict[str, list[Answer]] = {}
+    values: dict[str, list[str]] = {}
+    for run in runs:
+        records = run.records()
+        for name, answers in answers_of(run.answers(), records).items():
+            given.setdefault(name, []).extend(answers)
+        for record in records:
+            for name, value in record.values.items():
+                values.setdefault(name, []).append(shown(value))
+    chosen = _axis(axis, given, values)
+    return Ranking(chosen, given.get(chosen, []), values.get(chosen, []))
+
+
+def _axis(axis: str | None, given: Mapping[str, Sequence[Answer]], values: Mapping[str, Sequence[str]]) -> str:
+    if axis is not None:
+        if axis not in values:
+            raise ValueError(f"{axis} is no axis here; axes: {', '.join(values) or 'none'}")
+        return axis
+    if len(given) > 1:
+        counts = ", ".join(f"{name} ({_count(len(answers))})" for name, answers in given.items())
+        raise ValueError(f"several axes were asked about: {counts}; name one of them: axis={next(iter(given))!r}")
+    return next(iter(given), next(iter(values), ""))
+
+
+def _fact(answer: Answer, name: str) -> str:
+    if name == "rater":
+        return answer.rater
+    return shown(answer.record.run if name == "run" else value_of(answer.record, name))
+
+
+def _interval(one: Rank) -> str:
+    """From 0 to 1: the middle as a line, the interval as a bar, the chance as a dot."""
+    wide = 240
+    low, high, at = (2 + wide * share for share in (one.low, one.high, one.chance))
+    middle = 2 + wide / 2
+    return (
+        f'<svg width="{wide + 4}" height="18" role="img" style="vertical-align:middle;max-width:none">'
+        f"<title>{one.chance:.0%}, {one.low:.0%} to {one.high:.0%}</title>"
+        f'<line x1="2" x2="{wide + 2}" y1="9" y2="9" stroke="currentColor" stroke-opacity=".18"/>'
+        f'<line x1="{middle:g}" x2="{middle:g}" y1="0" y2="18" stroke="currentColor" stroke-opacity=".45" '
+        f'stroke-dasharray="2 2"/>'
+        f'<line x1="{low:.1f}" x2="{high:.1f}" y1="9" y2="9" stroke="{_BAND}" stroke-width="6" stroke-linecap="round"/>'
+        f'<circle cx="{at:.1f}" cy="9" r="4.5" fill="{_INK}"/></svg>'
+    )
+
+
+def _label(value: str) -> str:
+    return cut(value, LABEL)
+
+
+def _count(answers: int) -> str:
+    return f"{answers} answer{'s' * (answers != 1)}"
+
+
+def _span(one: Rank) -> str:
+    return f"{one.best}" if one.best == one.worst else f"{one.best} to {one.worst}"
