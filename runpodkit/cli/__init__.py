@@ -5,7 +5,7 @@ a traceback means a bug of ours.  `--help` lists commands in the order of these 
 """
 
 from runpodkit.cli.shell import main  # isort: skip
-from runpodkit.cli import sweeps, runs, status, prune, exports, grids, pictures, dialects, machine, worker  # isort: skip
+from runpodkit.cli import sweeps, runs, status, prune, exports, grids, scores, pictures, dialects, machine, worker  # isort: skip
 
 __all__ = [
     "dialects",
@@ -16,6 +16,7 @@ __all__ = [
     "pictures",
     "prune",
     "runs",
+    "scores",
     "status",
     "sweeps",
     "worker",

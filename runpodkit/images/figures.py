@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from runpodkit.images.pdf import Document
-from runpodkit.images.sheet import Labels, Problem, Sheet
+from runpodkit.images.places import Content
+from runpodkit.images.sheet import Labels, Sheet
 from runpodkit.images.style import Style
 from runpodkit.images.svg import Svg
 
@@ -21,7 +22,7 @@ class Figure:
     """A sheet and its pictures: all it takes to draw it again."""
 
     sheet: Sheet
-    pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem]
+    pictures: Mapping[tuple[Labels, Labels], Content]
 
     @property
     def style(self) -> Style:

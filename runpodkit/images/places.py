@@ -1,4 +1,4 @@
-"""What stands in the places of a sheet: a picture with a hairline around it, the mark of a missing one, a reason.
+"""What stands in the places of a sheet: a picture with a hairline around it, a number, the mark of what is missing, a reason.
 
 All lengths are pixels.  Knows where a place is, not which it is.
 """
@@ -12,7 +12,7 @@ from PIL import Image
 from runpodkit.images import lettering
 from runpodkit.images.canvas import Canvas
 from runpodkit.images.headline import GREY
-from runpodkit.images.lettering import Colour
+from runpodkit.images.lettering import Block, Colour
 
 EDGE: Colour = (226, 227, 230)
 HATCH: Colour = (219, 221, 226)
@@ -36,6 +36,20 @@ NOTHING = Problem("")
 
 
 @dataclass(frozen=True, slots=True)
+class Tile:
+    """A colour that stands for a number, and what is written on it."""
+
+    paper: Colour
+    ink: Colour
+    number: Block
+    note: Block
+    """Below the number, smaller."""
+
+
+Content = Image.Image | Problem | Tile
+
+
+@dataclass(frozen=True, slots=True)
 class Places:
     """Draws what stands in them."""
 
@@ -50,14 +64,16 @@ class Places:
     hairline: int
     """Width of the line around a picture; 0 where there is no room for one."""
 
-    def draw(self, canvas: Canvas, place: Bounds, content: Image.Image | Problem | None) -> None:
-        """A picture in the middle of its place, a reason, or the mark of a missing picture."""
+    def draw(self, canvas: Canvas, place: Bounds, content: Content | None) -> None:
+        """A picture in the middle of its place, a number on its colour, a reason, or the mark of a missing picture."""
         if content is NOTHING:
             return
         if content is None:
             self._missing(canvas, place)
         elif isinstance(content, Problem):
             self._problem(canvas, place, content.reason)
+        elif isinstance(content, Tile):
+            self._tile(canvas, place, content)
         else:
             self._picture(canvas, place, content)
 
@@ -68,6 +84,14 @@ class Places:
             wide, high = image.width + 2 * line, image.height + 2 * line
             canvas.rectangle(left - line, top - line, wide, high, edge=EDGE, stroke=line)
         canvas.picture(image, left, top)
+
+    def _tile(self, canvas: Canvas, place: Bounds, tile: Tile) -> None:
+        x, y, width, height = place
+        canvas.rectangle(*place, fill=tile.paper)
+        between = round(self.small * 0.1) if tile.note.lines else 0
+        top = y + (height - tile.number.height - between - tile.note.height) / 2
+        canvas.text(tile.number, x + width / 2, top, tile.ink, "centre")
+        canvas.text(tile.note, x + width / 2, top + tile.number.height + between, tile.ink, "centre")
 
     def _missing(self, canvas: Canvas, place: Bounds) -> None:
         x, y, width, height = place

@@ -18,7 +18,7 @@ from runpodkit.images import lettering
 from runpodkit.images.canvas import Canvas
 from runpodkit.images.headline import GREY, INK, Headline
 from runpodkit.images.lettering import Block, Colour
-from runpodkit.images.places import EDGE, FAILED, NOTHING, PALE, Places, Problem
+from runpodkit.images.places import EDGE, FAILED, NOTHING, PALE, Content, Places, Problem
 from runpodkit.images.raster import Raster
 from runpodkit.images.style import Style
 from runpodkit.images.typeface import font
@@ -111,13 +111,13 @@ class Sheet:
             for start, height in zip(self._starts_y, self._heights, strict=True)
         ]
 
-    def draw(self, pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem]) -> Image.Image:
+    def draw(self, pictures: Mapping[tuple[Labels, Labels], Content]) -> Image.Image:
         """The sheet with these pictures in their places, as pixels."""
         raster = Raster(self.size)
         self.draw_on(raster, pictures)
         return raster.image
 
-    def draw_on(self, canvas: Canvas, pictures: Mapping[tuple[Labels, Labels], Image.Image | Problem]) -> None:
+    def draw_on(self, canvas: Canvas, pictures: Mapping[tuple[Labels, Labels], Content]) -> None:
         """The same on any canvas; a place without a picture is marked as missing."""
         # a hairline needs room outside its picture
         hairline = self._hairline if self._gap >= 2 * self._hairline and self._margin >= self._hairline else 0

@@ -1,6 +1,6 @@
 """Beside: what people and programs said of a run's trials after they were drawn, as columns of values by trial.
 
-Answers of blind comparisons, for one.  Records never change for it: it lies in files of its own beside them in the
+Answers of blind comparisons, and scores.  Records never change for it: it lies in files of its own beside them in the
 store.  Tables, CSV, pages, grids and filters take it from here under the names of its columns.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from runpodkit.runs.preferences import read_preferences, tally
 from runpodkit.runs.records import Record
+from runpodkit.runs.scores import read_scores, score_columns
 from runpodkit.storage import Store
 
 Beside = Mapping[str, Mapping[int, Any]]
@@ -26,8 +27,9 @@ def read_beside(store: Store, run: str, records: Iterable[Record]) -> dict[str, 
     Raises:
         StoreError: the store does not answer.
     """
-    trials = [record.trial for record in records]
-    return _answers(store, run, trials)
+    there = list(records)
+    trials = [record.trial for record in there]
+    return {**_answers(store, run, trials), **score_columns(read_scores(store, run), there)}
 
 
 def _answers(store: Store, run: str, trials: Iterable[int]) -> dict[str, dict[int, Any]]:

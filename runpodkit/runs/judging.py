@@ -7,13 +7,14 @@ decided here; the answers go where a person's go.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
 from random import Random
 from typing import TYPE_CHECKING
 
 from runpodkit.runs.layout import value_of
+from runpodkit.runs.pairing import rest_of
 from runpodkit.runs.preferences import Preference
 from runpodkit.runs.records import Record
 
@@ -36,11 +37,10 @@ def pairs(records: Sequence[Record], axis: str) -> list[tuple[Record, Record]]:
     if not records or axis not in records[0].values:
         axes = ", ".join(records[0].values) if records else "none"
         raise ValueError(f"{axis} is no axis of this run; its axes: {axes}")
-    alike: dict[str, list[Record]] = {}
+    alike: dict[Hashable, list[Record]] = {}
     for record in records:
         if record.images:
-            rest = {name: value for name, value in record.values.items() if name != axis}
-            alike.setdefault(repr(rest), []).append(record)
+            alike.setdefault(rest_of(record, [axis]), []).append(record)
     return [
         (one, two)
         for group in alike.values()

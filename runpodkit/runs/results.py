@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from runpodkit.runs.preferences import (
 )
 from runpodkit.runs.records import Record, Share
 from runpodkit.runs.rows import RunHead, TrialState
+from runpodkit.runs.scores import Score, delete_score, read_scores, score_columns, score_names
 from runpodkit.storage import Store
 from runpodkit.sweeps.sweep import Sweep
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from runpodkit.runs.judging import Judge
     from runpodkit.runs.picture import Picture
     from runpodkit.runs.ranked import Ranking
+    from runpodkit.runs.scorers import Function, Scorer
 
 
 class Results(ABC):
@@ -44,6 +46,8 @@ class Results(ABC):
 
     def __init__(self, head: RunHead, store: Store) -> None:
         self._head, self._store = head, store
+        self.unsaved_scores: dict[str, Score] = {}
+        """Scores by name that the store does not take, such as that of a frozen run."""
 
     @abstractmethod
     async def _read_records(self) -> list[Record]:
@@ -120,7 +124,7 @@ class Results(ABC):
         """One row per trial, one column per parameter and fact; durations in seconds, money in USD, times in UTC.
 
         `image` and `images` are keys in the store, which last.  Once pictures were compared
-        blindly, `wins`, `losses` and `ties` count each one's answers.
+        blindly, `wins`, `losses` and `ties` count each one's answers; each score has a column.
 
         Args:
             records: Of these trials, such as `run.where(steps=20)`; default: all.
@@ -143,7 +147,82 @@ class Results(ABC):
         Args:
             records: Of these trials; default: all.
         """
-        return read_beside(self._store, self.name, self.records() if records is None else records)
+        rows = self.records() if records is None else list(records)
+        return {**read_beside(self._store, self.name, rows), **score_columns(self.unsaved_scores.values(), rows)}
+
+    async def _score(
+        self,
+        fn: Function | Scorer | str,
+        name: str | None = None,
+        *,
+        where: Mapping[str, Any] | None = None,
+        baseline: Any = None,
+        redo: bool = False,
+        workers: int | None = None,
+        progress: bool = True,
+    ) -> pd.Series:
+        """Give every picture a number, which becomes a column of tables, files, pages, grids and `summary`.
+
+        What was computed is kept beside the run, by picture: a second call computes only what is new, and an
+        interrupted one goes on.  A picture that fails has no number, and stderr says which trial and why.
+
+        Args:
+            fn: "sharpness", "contrast" or "colourfulness" of each picture; "ssim" or "phash_distance" to a baseline; a
+                function of (image, params) that gives a number, called from threads; or a `Scorer` that sees batches.
+                Images are Pillow's, RGB, on white where they are transparent; `params` are as sent.
+            name: Of the column; default: that of the measure or function.
+            where: Only trials whose parameters have these values, as in `Results.where`.
+            baseline: What "ssim" and "phash_distance" compare with: `{axis: value}`, the trial that has this value and
+                is equal in everything else; or one picture or record for all.
+            redo: Compute it all anew; needed where a function under the same name has changed.
+            workers: Threads, and how many pictures are in memory at most; default: one per core, 8 at most.
+            progress: Whether to show a bar on stderr.
+
+        Returns:
+            The numbers by trial; missing where there is none.  Of a trial with several pictures it is their mean.
+
+        Raises:
+            ValueError: a name that is a column's already, a function that changed, no such measure, axis or value, or
+                not one picture could be scored.
+            StoreError: the store does not answer; what was computed by then is kept.
+        """
+        from runpodkit.runs import scoring
+
+        records = await self._records()
+        chosen = matching(records, where or {})
+        return await scoring.score(
+            self, records, chosen, fn, name, baseline=baseline, redo=redo, workers=workers, shown=progress
+        )
+
+    score, ascore = both_ways(_score)
+
+    def scores(self) -> pd.DataFrame:
+        """The scores there are: a row for each.
+
+        Returns:
+            Indexed by `name`: `measure` (what made it), `trials` that have it, their `mean`, `low` and `high`, and
+            `saved` (false where it is kept in memory only).
+        """
+        from runpodkit.runs.score_table import score_table
+
+        return score_table(
+            {**{one.name: one for one in read_scores(self._store, self.name)}, **self.unsaved_scores}, self.records()
+        )
+
+    def drop_score(self, name: str) -> None:
+        """Forget a score and its column.
+
+        Raises:
+            ValueError: there is none of that name.
+            StoreError: the store does not let go of it.
+        """
+        there = score_names(self._store, self.name)
+        if name not in {*there, *self.unsaved_scores}:
+            known = ", ".join(dict.fromkeys([*there, *self.unsaved_scores])) or "none"
+            raise ValueError(f"{name!r} is no score of run {self.name}; its scores: {known}")
+        if name in there:
+            delete_score(self._store, self.name, name)
+        self.unsaved_scores.pop(name, None)
 
     async def _prefer(self, rater: str, given: Sequence[Preference]) -> None:
         """Keep what one rater found better; `given` are all answers of that rater so far.  A frozen run takes none."""
@@ -222,7 +301,7 @@ class Results(ABC):
         Returns:
             Indexed by `by`, in order of first appearance: `trials`, `collected`, `failed`, `cancelled`, `flagged`,
             `failure_rate` in [0, 1], mean, P50 and P90 of queue delay and execution time, `cost_usd` and
-            `cost_per_image_usd`; what is not known is missing.
+            `cost_per_image_usd`, and the mean of each score; what is not known is missing.
 
         Raises:
             ValueError: a name that is no column of the table.
@@ -230,7 +309,8 @@ class Results(ABC):
         from runpodkit.runs.tables import summary
 
         names = next(iter(self.sweep.axes), "state") if by is None else by
-        return summary(self.records(), [names] if isinstance(names, str) else list(names))
+        records = self.records()
+        return summary(records, [names] if isinstance(names, str) else list(names), self.beside(records))
 
     def to_csv(self, path: str | Path, *, links: int | None = None, public_base_url: str | None = None) -> Path:
         """Write `table()` as CSV; `runpodkit.runs.tables.read_csv` gives it back unchanged.
@@ -297,6 +377,26 @@ class Results(ABC):
         from runpodkit.runs.grids import grid
 
         return grid(self, rows, cols, pages, **look)
+
+    def heatmap(self, score: str, rows: str | None = None, cols: str | None = None, **look: Any) -> Grid:
+        """The mean of a score by two axes, as colours with their numbers, and how many trials each is the mean of.
+
+        Args:
+            score: A score, or any column of the table that holds numbers, such as `execution_time_s`.
+            rows, cols: What runs down and across, an axis or a column each; default: the first two axes.  The mean
+                goes over all others.
+            **look: `where`, `span` (the numbers at the ends of the scale, to compare two maps), `title`, `labels`,
+                `cell_px`, `width_mm` and `dpi`, as in `runpodkit.grid`.
+
+        Returns:
+            `.image` is a Pillow image; `.save("fig.pdf")` writes it, also as .svg, .png, .jpg or .webp.
+
+        Raises:
+            ValueError: a name that is not known, no number, or cells too narrow for their numbers.
+        """
+        from runpodkit.runs.heatmaps import heatmap
+
+        return heatmap(self, score, rows, cols, **look)
 
     def contact_sheet(
         self,

@@ -7,7 +7,7 @@ fails after them stops the rest.  Repeating is safe: a key that is there is repl
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
@@ -62,7 +62,7 @@ def get_all(store: Store, keys: Iterable[str], threads: int = THREADS) -> Iterat
     return in_order(lambda key: (key, store.get(key)), keys, threads)
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], threads: int = THREADS) -> Iterator[R]:
+def in_order(work: Callable[[T], R], items: Iterable[T], threads: int = THREADS) -> Generator[R, None, None]:
     """`work` of each item, in their order; at most `threads` results are begun and not yet taken.
 
     Who stops asking stops the work: what was not begun never is.

@@ -14,6 +14,7 @@ from runpodkit.images.figures import described
 from runpodkit.images.pdf import Document
 from runpodkit.params import ImageParams
 from runpodkit.reprs import cut
+from runpodkit.runs.beside import Beside
 from runpodkit.runs.facts import fact
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.records import Record
@@ -44,8 +45,9 @@ def export_contact_sheet(
         )
     fields = [under] if isinstance(under, str) else list(under)
     records = run.records()
-    check_fields(fields, records)
-    entries = [entry for record in records for entry in _entries(record, run.bytes_of, fields)]
+    beside = run.beside(records) if fields else {}
+    check_fields(fields, records, beside)
+    entries = [entry for record in records for entry in _entries(record, run.bytes_of, fields, beside)]
     badge = "SIMULATOR" if run.simulated else ""
     counts = _counts(records)
     sheet = ContactSheet(entries, title=run.name, subtitle=counts, badge=badge, columns=columns, page=page, dpi=dpi)
@@ -69,9 +71,9 @@ def write_contact(
     return export_contact_sheet(results, path, columns=columns, under=under, page=page, dpi=dpi)[0]
 
 
-def check_fields(fields: Sequence[str], records: Sequence[Record]) -> None:
-    """Raises ValueError for a name that is no field of a record, no parameter and no axis."""
-    known = {field.name for field in dataclasses.fields(Record)} | set(ImageParams.model_fields)
+def check_fields(fields: Sequence[str], records: Sequence[Record], beside: Beside) -> None:
+    """Raises ValueError for a name that is no field of a record, no parameter, no axis and nothing kept beside the run."""
+    known = {field.name for field in dataclasses.fields(Record)} | set(ImageParams.model_fields) | set(beside)
     known |= set(records[0].values) if records else set()
     if strange := [name for name in fields if name not in known]:
         raise ValueError(
@@ -97,10 +99,10 @@ def _images(sheet: ContactSheet, path: Path, title: str, about: str, advance: Ca
     return paths
 
 
-def _entries(record: Record, read: Callable[[str], bytes], fields: Sequence[str]) -> list[Entry]:
+def _entries(record: Record, read: Callable[[str], bytes], fields: Sequence[str], beside: Beside) -> list[Entry]:
     """One for each picture of a trial; one for a trial without any."""
     words = [_axis_words(name, value) for name, value in record.values.items()]
-    under = [_told(record, name) for name in fields]
+    under = [_told(record, name, beside) for name in fields]
     if not record.images:
         waits = not record.state.is_final
         problem = None if waits else record.reason or str(record.state)
@@ -125,8 +127,11 @@ def _caption(number: str, words: Sequence[str], under: Sequence[str]) -> str:
     return "\n".join(["\u00a0· ".join([number, *words]), *under])
 
 
-def _told(record: Record, name: str) -> str:
-    value = getattr(record, name) if hasattr(record, name) else value_of(record, name)
+def _told(record: Record, name: str, beside: Beside) -> str:
+    if name in beside:
+        value = beside[name].get(record.trial)
+    else:
+        value = getattr(record, name) if hasattr(record, name) else value_of(record, name)
     return f"{name.removesuffix('_s').removesuffix('_usd')} {cut(fact(name, value), LONGEST_VALUE) or 'unknown'}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,26 +50,30 @@ def write_jsonl(
 ) -> Path:
     """A complete record per line, as JSON that any reader takes: no NaN, values nested as they were given.
 
-    With `links` or `public_base_url` each of its images has a `url`.
+    With `links` or `public_base_url` each of its images has a `url`; what was said of a trial since it was
+    drawn, such as its scores, stands under `beside`.
     """
     link = linker(results.store, links=links, public_base_url=public_base_url)
     records = results.records()
+    columns = results.beside(records)
     with (
         draft(Path(path)) as hidden,
         hidden.open("wb") as file,
         progress("jsonl", len(records), "trial") as step,
     ):
         for record in records:
-            file.write(json_line(record, link))
+            said = {name: values[record.trial] for name, values in columns.items() if record.trial in values}
+            file.write(json_line(record, link, said))
             step()
     return Path(path)
 
 
-def json_line(record: Record, link: Callable[[str], str] | None) -> bytes:
+def json_line(record: Record, link: Callable[[str], str] | None, beside: Mapping[str, Any] | None = None) -> bytes:
     """A record as a line of JSON in UTF-8, its line end included."""
     given = {item.name: getattr(record, item.name) for item in dataclasses.fields(record)}
     given["params"] = record.params.model_dump()
     given["images"] = [dataclasses.asdict(file) | ({"url": link(file.key)} if link else {}) for file in record.images]
+    given |= {"beside": dict(beside)} if beside else {}
     try:
         return _json(given)
     except ValueError:  # UnicodeEncodeError is one too

@@ -1,6 +1,6 @@
 """Frozen runs: everything a run was and gave, in one file that opens anywhere with `open_run`.
 
-Plan, records, pictures, input pictures, answers of blind comparisons, and the versions at work.
+Plan, records, pictures, input pictures, answers of blind comparisons, scores, and the versions at work.
 No key, no signed link, no machine's name or path.  The same run frozen again with the same versions
 gives the same bytes: no clock is asked.  Pictures pass through memory a few at a time.
 """
@@ -100,8 +100,9 @@ def _texts(
         for batch, records in _batches(share):
             key, data = batch_file(share.head.name, batch, records)
             texts[key] = _lines(data, censor, named, step)
-        for key in store.keys(f"runs/{share.head.name}/preferences/"):
-            texts[key] = _lines(store.get(key), censor, named)
+        for folder in ("preferences", "scores"):
+            for key in store.keys(f"runs/{share.head.name}/{folder}/"):
+                texts[key] = _lines(store.get(key), censor, named)
     return texts, named
 
 
@@ -207,6 +208,7 @@ inputs/                   pictures that were edited, if any were
 runs/<run>/run.json       the plan: parameters that all trials share, and the axes
 runs/<run>/records/       a line of JSON per trial: what was asked, sent and drawn, times in s, cost in USD
 runs/<run>/preferences/   answers of blind comparisons, if there were any
+runs/<run>/scores/        numbers of pictures under a name, if there were any
 versions.json             model, dialect and versions of the software
 manifest.json             size and sha256 of every other file
 

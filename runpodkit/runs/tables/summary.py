@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from runpodkit.runs.beside import Beside
 from runpodkit.runs.oddities import odd
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
+from runpodkit.runs.tables.columns import FLOAT
 from runpodkit.runs.tables.frame import table
 
 MEASURES = (
@@ -29,8 +31,11 @@ MEASURES = (
 )
 
 
-def summary(records: Iterable[Record], by: Sequence[str]) -> pd.DataFrame:
+def summary(records: Iterable[Record], by: Sequence[str], beside: Beside | None = None) -> pd.DataFrame:
     """One row per combination of values, in order of first appearance.
+
+    Args:
+        beside: More columns, of values by trial, to group by; of those that hold fractions, such as scores, the mean.
 
     Returns:
         Indexed by `by`.  Counts: `trials`, `collected` (reused ones too), `failed` (expired ones too), `cancelled`,
@@ -44,7 +49,7 @@ def summary(records: Iterable[Record], by: Sequence[str]) -> pd.DataFrame:
         ValueError: `by` is empty, or names no column of the table.
     """
     rows = list(records)
-    frame = table(rows)
+    frame = table(rows, beside)
     names = list(dict.fromkeys(by))
     known = [name for name in frame.columns if name not in MEASURES]
     if unknown := [name for name in names if name not in known]:
@@ -79,4 +84,7 @@ def summary(records: Iterable[Record], by: Sequence[str]) -> pd.DataFrame:
         told[f"{name}_p50_s"], told[f"{name}_p90_s"] = times.quantile(0.5), times.quantile(0.9)
     told["cost_usd"] = groups["cost_usd"].sum(min_count=1)
     told["cost_per_image_usd"] = told["cost_usd"] / told["priced"].mask(told["priced"] == 0)
-    return told[list(MEASURES)]
+    scores = [name for name in beside or () if frame[name].dtype == FLOAT and name not in names]
+    for name in scores:
+        told[name] = frame[name].groupby([frame[each] for each in names], sort=False, dropna=False).mean()
+    return told[[*MEASURES, *scores]]

@@ -1,0 +1,55 @@
+"""Names of scores: what a score may be called without hiding a parameter, an axis or a fact of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from runpodkit.params import ImageParams
+from runpodkit.runs.records import Record
+from runpodkit.runs.scores import check_shape, score_names
+from runpodkit.runs.tables.columns import KNOWN
+from runpodkit.runs.tables.summary import MEASURES
+
+if TYPE_CHECKING:
+    from runpodkit.runs.results import Results
+
+_SAID = frozenset({"wins", "losses", "ties", "starred", "note"})
+"""Columns of what people said, whether or not they have said it yet."""
+_PLACES = frozenset(
+    {"run", "file", "picture", "row", "values", "params", "extra", "repeat", "tags", "unread", "excerpt"}
+)
+"""What grids and pages place pictures by, and what exports call other things."""
+
+
+def check_name(name: object, results: Results, records: Sequence[Record]) -> str:
+    """The name itself, if a score of this run can have it.
+
+    Raises:
+        ValueError: it is no name, or something else is called so; the message says what.
+    """
+    text = check_shape(name)
+    axes = {axis for record in records for axis in record.values} | set(results.sweep.axes)
+    if reason := _taken(text, axes):
+        raise ValueError(f"name={text!r} would hide {reason} of that name in the table: give the score another name")
+    others = {*score_names(results.store, results.name), *results.unsaved_scores}
+    alike = [other for other in others if other != text and other.casefold() == text.casefold()]
+    if alike:
+        raise ValueError(f"name={text!r}: there is a score {alike[0]!r}; some disks cannot tell the two apart")
+    return text
+
+
+def _taken(name: str, axes: set[str]) -> str | None:
+    """What is called so besides scores."""
+    low = name.casefold()
+    if low in {axis.casefold() for axis in axes}:
+        return "the axis"
+    if low.startswith("extra."):
+        return "a worker's own input"
+    if low in {field.casefold() for field in ImageParams.model_fields}:
+        return "the parameter"
+    if low in {column.casefold() for column in (*KNOWN, *MEASURES)}:
+        return "the column"
+    if low in {column.casefold() for column in _SAID}:
+        return "what people say"
+    return "something else" if low in _PLACES else None
