@@ -14,20 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from runpodkit.reprs import cut
 from runpodkit.runs import ranking
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.preferences import Preference
+from runpodkit.runs.rank_chart import Rank, label, rank_chart
 from runpodkit.runs.records import Record
 
 if TYPE_CHECKING:
     from runpodkit.runs.results import Results
 
 HOW = "In the notebook's view of the run, Blind A/B asks for answers."
-LABEL = 60
 _ENDS = (0.025, 0.975)
-_INK, _BAND = "#2f7de1", "#8fbdf2"
-"""Blue, and its pale companion: both are seen on white and on black."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +38,6 @@ class Answer:
     rater: str
     record: Record
     """Of the value; but for the axis, the other's is like it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rank:
-    """One value among the others; shares and probabilities in [0, 1]."""
-
-    value: str
-    rank: int
-    chance: float
-    """Probability to be preferred to one of the other values, picked at random."""
-    low: float
-    high: float
-    """95 % interval of the chance."""
-    strength: float
-    """Log odds: of two values, the probability that one is preferred is 1 / (1 + exp(-difference))."""
-    answers: int
-    wins: int
-    losses: int
-    ties: int
-    best: int
-    worst: int
-    """Ranks that it may have, in 95 % of what other answers might have led to."""
 
 
 class Ranking:
@@ -147,6 +122,34 @@ class Ranking:
             return pd.DataFrame(columns=[name, self.axis, *kept]).set_index([name, self.axis])
         return pd.concat(tables, names=[name])
 
+    def depends_on(self, name: str) -> str:
+        """Whether the preference depends on the seed, the prompt or anything else, in a sentence with its evidence.
+
+        By a permutation test: were the answers dealt to the values of `name` at random, how often would these differ
+        as much?  Below 5 % it is taken to depend on it.
+
+        Args:
+            name: As in `by`.
+        """
+        labels = [_fact(one, name) for one in self._given]
+        kinds = {label: at for at, label in enumerate(dict.fromkeys(labels))}
+        if len(kinds) < 2:
+            return f"All answers have the same {name}: nothing to compare."
+        place = {value: at for at, value in enumerate(self.values)}
+        share = ranking.regrouped(
+            np.array([place[one.value] for one in self._given]),
+            np.array([place[one.against] for one in self._given]),
+            np.array([one.share for one in self._given]),
+            np.array([kinds[label] for label in labels]),
+            len(place),
+            seed=self._seed,
+        )
+        verdict = "depends on" if share < 0.05 else "is not seen to depend on"
+        return (
+            f"The preference {verdict} {name}: dealt to its {len(kinds)} values at random, "
+            f"{_count(self.answers)} would differ as much in {share:.1%} of the cases."
+        )
+
     def pair(self, value: Any, other: Any) -> tuple[float, float, float]:
         """Probability that one value is preferred to another, and its 95 % interval.
 
@@ -169,11 +172,11 @@ class Ranking:
         chance, low, high = self.pair(first, second)
         close = "" if low > 0.5 else ": too close to call"
         lead = (
-            f"{_label(first)} is preferred to {_label(second)} with {chance:.0%} (95% interval {low:.0%} to {high:.0%})"
+            f"{label(first)} is preferred to {label(second)} with {chance:.0%} (95% interval {low:.0%} to {high:.0%})"
         )
         told = f"{lead}, {self._counted()}{close}."
         if len(self.ranks) > 2:
-            order = ", ".join(_label(one.value) for one in self.ranks)
+            order = ", ".join(label(one.value) for one in self.ranks)
             told = f"By {self._counted()}, the preferred one first: {order}. {lead}{close}."
         return " ".join([told, *self.remarks])
 
@@ -182,13 +185,13 @@ class Ranking:
         """What the answers cannot tell: sentences, none where all is well."""
         said = []
         if self.ranks and not self.ranks[0].losses and not self.ranks[0].ties:
-            said.append(f"{_label(self.ranks[0].value)} never lost: the answers say that it is ahead, not how far.")
+            said.append(f"{label(self.ranks[0].value)} never lost: the answers say that it is ahead, not how far.")
         islands = ranking.islands(self._won + self._won.T + self._ties) if self._given else []
         if len(islands) > 1:
-            apart = " or ".join(" and ".join(_label(self.values[at]) for at in island) for island in islands)
+            apart = " or ".join(" and ".join(label(self.values[at]) for at in island) for island in islands)
             said.append(f"No path of comparisons connects {apart}: how they stand to each other is not known.")
         if self._given and self.unseen:
-            said.append(f"Nobody was asked about {', '.join(map(_label, self.unseen))}.")
+            said.append(f"Nobody was asked about {', '.join(map(label, self.unseen))}.")
         return said
 
     def _counted(self) -> str:
@@ -202,31 +205,7 @@ class Ranking:
 
     def _repr_html_(self) -> str:
         words = f'<div style="max-width:60em;margin:4px 0">{escape(str(self))}</div>'
-        return f"<div>{words}{self._chart()}</div>" if self.ranks else f"<div>{words}</div>"
-
-    def _chart(self) -> str:
-        """A line per value: its chance as a dot, its interval as a bar, from 0 to 1."""
-        rows = "".join(
-            f'<tr><td style="text-align:right;opacity:.65;padding:1px 8px 1px 0">{one.rank}</td>'
-            f'<td style="text-align:left;padding:1px 12px 1px 0" title="{escape(one.value)}">'
-            f"{escape(_label(one.value))}</td>"
-            f'<td style="padding:1px 12px 1px 0">{_interval(one)}</td>'
-            f'<td style="text-align:right;padding:1px 12px 1px 0">{one.chance:.0%}</td>'
-            f'<td style="text-align:right;opacity:.65;padding:1px 12px 1px 0">{one.low:.0%} to {one.high:.0%}</td>'
-            f'<td style="text-align:right;opacity:.65;padding:1px 12px 1px 0">{_span(one)}</td>'
-            f'<td style="text-align:right;opacity:.65;padding:1px 0">{one.answers}</td></tr>'
-            for one in self.ranks
-        )
-        heads = "".join(
-            f'<th style="font-weight:400;opacity:.65;text-align:{side};padding:1px 12px 3px 0">{words}</th>'
-            for words, side in (
-                ("", "right"), (escape(self.axis), "left"), ("preferred to another value", "left"), ("", "right"),
-                ("95% interval", "right"), ("rank", "right"), ("answers", "right"),
-            )
-        )  # fmt: skip
-        return (
-            f'<table style="border-collapse:collapse;font-variant-numeric:tabular-nums"><tr>{heads}</tr>{rows}</table>'
-        )
+        return f"<div>{words}{rank_chart(self.axis, self.ranks)}</div>" if self.ranks else f"<div>{words}</div>"
 
     # numbers
 
@@ -318,29 +297,5 @@ def _fact(answer: Answer, name: str) -> str:
     return shown(answer.record.run if name == "run" else value_of(answer.record, name))
 
 
-def _interval(one: Rank) -> str:
-    """From 0 to 1: the middle as a line, the interval as a bar, the chance as a dot."""
-    wide = 240
-    low, high, at = (2 + wide * share for share in (one.low, one.high, one.chance))
-    middle = 2 + wide / 2
-    return (
-        f'<svg width="{wide + 4}" height="18" role="img" style="vertical-align:middle;max-width:none">'
-        f"<title>{one.chance:.0%}, {one.low:.0%} to {one.high:.0%}</title>"
-        f'<line x1="2" x2="{wide + 2}" y1="9" y2="9" stroke="currentColor" stroke-opacity=".18"/>'
-        f'<line x1="{middle:g}" x2="{middle:g}" y1="0" y2="18" stroke="currentColor" stroke-opacity=".45" '
-        f'stroke-dasharray="2 2"/>'
-        f'<line x1="{low:.1f}" x2="{high:.1f}" y1="9" y2="9" stroke="{_BAND}" stroke-width="6" stroke-linecap="round"/>'
-        f'<circle cx="{at:.1f}" cy="9" r="4.5" fill="{_INK}"/></svg>'
-    )
-
-
-def _label(value: str) -> str:
-    return cut(value, LABEL)
-
-
 def _count(answers: int) -> str:
     return f"{answers} answer{'s' * (answers != 1)}"
-
-
-def _span(one: Rank) -> str:
-    return f"{one.best}" if one.best == one.worst else f"{one.best} to {one.worst}"

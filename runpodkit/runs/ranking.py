@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 DRAWS = 2_000
 """Of the bootstrap; the ends of a 95 % interval then move by about a tenth of its width from seed to seed."""
@@ -123,10 +124,41 @@ def drawn(won: Array, ties: Array, *, draws: int = DRAWS, seed: int = 0) -> Arra
     return strengths(total + np.maximum(added, LEAST) * (1 - np.eye(values)))
 
 
-def ranks(found: Array) -> NDArray[np.int64]:
+def ranks(found: Array) -> Places:
     """Place of each value, 1 for the strongest, shape (…, k); equal ones in their order."""
     order = np.argsort(-found, axis=-1, kind="stable")
     return np.argsort(order, axis=-1, kind="stable") + 1
+
+
+def regrouped(
+    one: Places, two: Places, shares: Array, groups: Places, values: int, *, draws: int = 500, seed: int = 0
+) -> float:
+    """Share of random regroupings of the answers whose groups differ at least as much as these: a permutation test.
+
+    How much groups differ is how much more probable the answers are under strengths of each group's own.
+
+    Args:
+        one, two: Values that met, as places, shape (n,).
+        shares: 1 where `one` was preferred, 0 where `two` was, 0.5 for no difference, shape (n,).
+        groups: Of each answer, 0 … g − 1, shape (n,).
+
+    Returns:
+        In (0, 1]; these groups are counted among the random ones.
+
+    Source: Phipson & Smyth (2010), Permutation p-values should never be zero.
+    """
+    chance = np.random.default_rng(seed)
+    count = int(groups.max()) + 1
+    found = []
+    for draw in range(draws + 1):
+        at = groups if draw == 0 else chance.permutation(groups)
+        won: Array = np.zeros((count, values, values))
+        np.add.at(won, (at, one, two), shares)
+        np.add.at(won, (at, two, one), 1 - shares)
+        found.append(won)
+    told = np.array(found) + _prior(values)
+    likely = (told * np.log(against(strengths(told)))).sum((-1, -2, -3))
+    return float((likely[1:] >= likely[0] - CLOSE).sum() + 1) / (draws + 1)
 
 
 def islands(met: Array) -> list[list[int]]:

@@ -192,6 +192,10 @@ def test_pictures_are_looked_at_compared_and_judged(lab: Lab, open_notebook: Ope
     expect(dialog.locator(".rk-ranks .rk-span")).to_have_count(2)
     expect(dialog.locator(".rk-ranks")).to_contain_text(re.compile("Euler.*6 answers"))
     shoot(page, "blind-ranking.png", tmp_path)
+    dialog.get_by_label("axis").select_option(label="seed")  # three values: all of them, in any order
+    expect(dialog.get_by_label("first value")).to_contain_text("all values")
+    expect(dialog.get_by_label("second value")).to_have_count(0)
+    expect(dialog.locator(".rk-hint")).to_contain_text("1 of 12", timeout=10_000)
     page.keyboard.press("Escape")
     run_cell(page, 2)
     expect(page.locator(".jp-OutputArea-output").last).to_contain_text("sampler_name", timeout=10_000)

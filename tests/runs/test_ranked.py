@@ -119,6 +119,22 @@ def test_each_seed_may_have_an_order_of_its_own(tmp_path: Path) -> None:
     assert "14 answers of 2 raters" in str(run.ranking())
 
 
+def test_whether_it_depends_on_the_seed_is_told_with_its_evidence(tmp_path: Path) -> None:
+    split, alike = run_of(tmp_path, "split"), run_of(tmp_path, "alike")
+    for run, second in ((split, [("Euler", "Heun", 1)] * 8), (alike, [("Heun", "Euler", 1)] * 8)):
+        answered(run, *[("Heun", "Euler", 1)] * 8, rater="anna", seed=1)
+        answered(run, *second, rater="ben", seed=2)  # type: ignore[arg-type]
+
+    # all 8 answers of each seed opposed: of the 12,870 ways to deal 16 answers two do as well, which 500 draws hardly meet
+    assert split.ranking().depends_on("seed") == (
+        "The preference depends on seed: dealt to its 2 values at random, 16 answers would differ as much in 0.2% of the cases."
+    )
+    assert alike.ranking().depends_on("seed").endswith("16 answers would differ as much in 100.0% of the cases.")
+    assert alike.ranking().depends_on("seed").startswith("The preference is not seen to depend on seed")
+    assert alike.ranking().depends_on("steps") == "All answers have the same steps: nothing to compare."
+    assert run_of(tmp_path, "new").ranking().depends_on("seed") == "All answers have the same seed: nothing to compare."
+
+
 def test_answers_of_several_runs_make_one_ranking(tmp_path: Path) -> None:
     one, other = run_of(tmp_path, "one"), run_of(tmp_path, "other", ["Heun", "Euler", "DPM2"])
     answered(one, *[("Heun", "Euler", 1)] * 6)

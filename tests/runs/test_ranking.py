@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runpodkit.runs.ranking import MIN_RATERS, against, against_others, drawn, islands, ranks, strengths, with_prior
+from runpodkit.runs.ranking import (
+    MIN_RATERS,
+    against,
+    against_others,
+    drawn,
+    islands,
+    ranks,
+    regrouped,
+    strengths,
+    with_prior,
+)
 
 # American League 1987, games won by the row: Milwaukee, Detroit, Toronto, New York, Boston, Cleveland, Baltimore.
 # Agresti (2002), Categorical Data Analysis, table 10.10; the estimates are those of its section 10.6.
@@ -159,6 +169,18 @@ def test_raters_who_disagree_make_it_less_certain_than_as_many_answers_that_are_
 
     assert width(split) > 2 * width(even)
     assert width(split[:-1]) < width(split)  # one rater fewer, and answers are drawn in place of raters
+
+
+def test_groups_that_do_not_differ_are_called_different_about_5_times_of_100() -> None:
+    chance = np.random.default_rng(3)
+    small = []
+    for _ in range(120):
+        one, two = np.array(list(itertools.permutations(range(3), 2)) * 8).T
+        shares = (chance.random(len(one)) < against(np.array([0.0, 0.5, 1.0]))[one, two]).astype(float)
+        groups = chance.integers(0, 3, len(one))
+        small.append(regrouped(one, two, shares, groups, 3, draws=100) < 0.05)
+
+    assert np.mean(small) <= 0.05 + 4 * (0.05 * 0.95 / 120) ** 0.5
 
 
 def test_the_same_seed_gives_the_same_draws() -> None:
