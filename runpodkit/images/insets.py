@@ -25,18 +25,29 @@ def with_inset(picture: Image.Image, closeup: Image.Image, frame: Box) -> Image.
         closeup: The enlarged part, as large as it shall be.
         frame: Where the part lies, in fractions of the picture.
     """
-    made = picture.copy()
-    draw = ImageDraw.Draw(made)
-    thick = max(1, round(min(picture.size) / 130))
-    left, top, right, bottom = (
-        round(share * side) for share, side in zip(frame, picture.size + picture.size, strict=True)
-    )
-    _framed(draw, (left, top, max(right, left + 1), max(bottom, top + 1)), thick)
-    gap = 3 * thick + 2
-    x, y = _corner(picture.size, closeup.size, (left, top, right, bottom), gap)
+    made = framed(picture, frame)
+    thick = _thickness(picture)
+    x, y = _corner(picture.size, closeup.size, _in_pixels(picture, frame), 3 * thick + 2)
     made.paste(closeup, (x, y))
-    _framed(draw, (x, y, x + closeup.width, y + closeup.height), thick)
+    _framed(ImageDraw.Draw(made), (x, y, x + closeup.width, y + closeup.height), thick)
     return made
+
+
+def framed(picture: Image.Image, frame: Box) -> Image.Image:
+    """The picture with a frame around a part of it, given in fractions of it."""
+    made = picture.copy()
+    left, top, right, bottom = _in_pixels(picture, frame)
+    _framed(ImageDraw.Draw(made), (left, top, max(right, left + 1), max(bottom, top + 1)), _thickness(picture))
+    return made
+
+
+def _thickness(picture: Image.Image) -> int:
+    return max(1, round(min(picture.size) / 130))
+
+
+def _in_pixels(picture: Image.Image, frame: Box) -> tuple[int, int, int, int]:
+    wide, high = picture.size
+    return round(frame[0] * wide), round(frame[1] * high), round(frame[2] * wide), round(frame[3] * high)
 
 
 def with_mark(picture: Image.Image) -> Image.Image:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +33,12 @@ from runpodkit.sweeps.sweep import Sweep
 if TYPE_CHECKING:
     import pandas as pd
 
+    from runpodkit.images.charts import Chart
     from runpodkit.images.grids import Grid
-    from runpodkit.runs.comparison import Comparison
+    from runpodkit.runs.comparing.comparison import Comparison
+    from runpodkit.runs.comparing.disagreement import Disagreement
+    from runpodkit.runs.comparing.effects import AxisEffects
+    from runpodkit.runs.comparing.steps import EnoughSteps
     from runpodkit.runs.judging import Judge
     from runpodkit.runs.picture import Picture
     from runpodkit.runs.ranked import Ranking
@@ -427,20 +431,197 @@ class Results(ABC):
 
         return export_contact_sheet(self, Path(path), columns=columns, under=under, page=page, dpi=dpi)
 
-    def compare(self, axis: str, baseline: Any = None) -> Comparison:
+    def compare(
+        self,
+        axis: str,
+        baseline: Any = None,
+        *,
+        scores: str | Sequence[str] | Mapping[str, Mapping[int, float]] | None = None,
+        reused_times: bool = False,
+        where: Mapping[str, Any] | None = None,
+        quiet: bool = False,
+    ) -> Comparison:
         """What an axis changes: pairs of trials that are equal in everything else, against `baseline`.
 
+        Repeats of a cell are averaged, and what they differ by is the noise below which differences are greyed.
+
+        Args:
+            baseline: A value of the axis; default: its first.
+            scores: Names of scores, or own ones by trial, `{"name": {trial: number}}`; default: all columns of
+                numbers that `beside()` has, answers of blind comparisons apart.
+            reused_times: Count times and costs of reused pictures too.
+            where: Only trials with these values; a list means any of them.
+            quiet: Show no bar.
+
         Returns:
-            `.table` has a row per value: number of pairs, mean pixel distance in [0, 1] (mean
-            absolute difference of thumbnails), mean execution time in s and cost in USD;
-            `.picture` shows the pairs that differ most.
+            `.table` has a row per value: number of pairs, mean picture distance in [0, 1] (mean absolute difference
+            of thumbnails), execution time in s, cost in USD, every score, their differences to the baseline, each with
+            a 95 % bootstrap interval over the pairs; `.words` says it in sentences, `.noise` has what repeats
+            differ by, `.picture` shows the pairs that differ most.
 
         Raises:
-            ValueError: no such axis, or `baseline` is none of its values.
-        """
-        from runpodkit.runs.comparison import compare
+            ValueError: no such axis or score, or `baseline` is none of its values.
 
-        return compare(self.records(), self._store.get, axis, baseline)
+        Source: `runpodkit.stats.intervals.mean_interval`, BCa after Efron (1987).
+        """
+        from runpodkit.runs.comparing.comparison import compare
+
+        records = self.where(**where or {})
+        return compare(
+            records,
+            self._store.get,
+            axis,
+            baseline,
+            beside=self.beside(records),
+            scores=scores,
+            reused_times=reused_times,
+            quiet=quiet,
+        )
+
+    def axis_effects(
+        self,
+        of: str = "pixel_distance",
+        *,
+        axes: str | Sequence[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        quiet: bool = False,
+    ) -> AxisEffects:
+        """Which axis matters: the share of the variance of pictures, or of a score, that each axis explains.
+
+        Seeds are the replicates; what they differ by, what axes do only together, and the rest are rows of their own, so
+        all shares sum to 1.  Repeats of a cell are averaged.  Of a partial grid, where axes overlap, each has the
+        mean of what it adds over all orders.
+
+        Args:
+            of: "pixel_distance", the squared distance of pictures over all pixels, or a score, `execution_time_s`, `cost_usd`.
+            axes: Some of the axes; default: all that vary.
+            where: Only trials with these values.
+            quiet: Show no bar.
+
+        Returns:
+            `.table`: a row per axis with `share`, its 95 % interval over seeds (three or more) and the share `by_chance`;
+            `.words` also say what this sweep cannot tell apart; `.plot()`.
+
+        Raises:
+            ValueError: no such score or axis, none that varies, or more than 2,000 pictures.
+
+        Sources: Anderson (2001), permutational analysis of variance; Lindeman, Merenda and Gold (1980) for partial grids.
+        """
+        from runpodkit.runs.comparing.effects import axis_effects
+
+        return axis_effects(self, of, axes=axes, where=where, quiet=quiet)
+
+    def enough_steps(
+        self,
+        epsilon: float | None = None,
+        *,
+        by: str | None = None,
+        against: str = "largest",
+        where: Mapping[str, Any] | None = None,
+        quiet: bool = False,
+    ) -> EnoughSteps:
+        """From how many steps on the picture changes less than `epsilon`, for each sampler.
+
+        Pictures that differ in steps alone are compared, over seeds and whatever else varies; steps are enough
+        from where the whole 95 % interval of the mean change lies below epsilon, there and at all larger ones.
+
+        Args:
+            epsilon: Mean absolute difference of thumbnails in (0, 1).  Default: 0.01, which can hardly be seen, or
+                what repeats of one picture differ by if that is more.
+            by: The axis with an answer for each of its values; default: `sampler_name` if it is one, else all together.
+            against: "largest": change to the most steps tried; "next": to the next more, which is less strict.
+            where: Only trials with these values.
+            quiet: Show no bar.
+
+        Returns:
+            `.steps` by group, None where none of the steps tried are enough, as for samplers that add noise at each step;
+            `.table`, `.changes` (a row per group and steps), `.words`, `.plot()`.
+
+        Raises:
+            ValueError: steps are no axis, `by` is none, or epsilon out of bounds.
+        """
+        from runpodkit.runs.comparing.steps import enough_steps
+
+        return enough_steps(self, epsilon, by=by, against=against, where=where, quiet=quiet)
+
+    def disagreement(
+        self, axis: str, *, where: Mapping[str, Any] | None = None, share: float = 0.3, quiet: bool = False
+    ) -> Disagreement:
+        """Where in the picture the values of an axis differ, with all else equal.
+
+        Args:
+            where: Only trials with these values.
+            share: Of the picture's width and height that the proposed region has, at most 0.36.
+            quiet: Show no bar.
+
+        Returns:
+            `.picture` with legend, `.heat` alone, `.spread`: per pixel the standard deviation over the values, in [0, 1];
+            `.crop`: the region of most of it, as `run.grid(inset=…)` and `run.grid(crop=…)` take it.
+
+        Raises:
+            ValueError: no such axis, no two pictures that differ in it alone, or `share` out of bounds.
+        """
+        from runpodkit.runs.comparing.disagreement import disagreement
+
+        return disagreement(self, axis, where=where, share=share, quiet=quiet)
+
+    def pivot(
+        self,
+        value: str,
+        rows: str | Sequence[str],
+        cols: str | Sequence[str] | None = None,
+        *,
+        agg: str | Callable[[Any], Any] = "mean",
+        where: Mapping[str, Any] | None = None,
+        baseline: Mapping[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """A column of numbers gathered by others: finished trials only, values in the order of their axes.
+
+        Args:
+            value: A column of `table()`, a score, or `pixel_distance`: to the trial that has the baseline's value.
+            rows, cols: Columns of `table()`, outer first.
+            agg: How the trials of a place become one number: mean, median, std, min, max, sum, count, or a function.
+            where: Only trials with these values.
+            baseline: `{axis: value}`, for `pixel_distance`.
+
+        Raises:
+            ValueError: a name that is no column, a column without numbers, or an unknown `agg`.
+        """
+        from runpodkit.runs.comparing.pivot import pivot
+
+        return pivot(self, value, rows, cols, agg=agg, where=where, baseline=baseline)
+
+    def plot(
+        self,
+        x: str | None = None,
+        y: str = "execution_time_s",
+        hue: str | None = None,
+        *,
+        where: Mapping[str, Any] | None = None,
+        baseline: Mapping[str, Any] | None = None,
+        **look: Any,
+    ) -> Chart:
+        """A number of the trials along an axis: a line per value of `hue` with the 95 % interval of its mean over seeds.
+
+        Where x is no number, points with whiskers; without several seeds the interval is over trials, and one
+        trial alone has none.  What else varies is averaged, and the small print says so.
+
+        Args:
+            x, y, hue: Columns of `table()`; `y` may be a score, or `pixel_distance` with `baseline={axis: value}`.
+                Default: the first axis of numbers, execution time, and the next axis.
+            where: Only trials with these values.
+            look: `width_mm` (170; a column of a paper is 85), `height_mm`, `title`, `log_x`, `log_y`.
+
+        Returns:
+            Shown by itself as the last line of a cell; `.figure` is matplotlib's, `.save("fig.pdf")` writes .pdf, .svg or .png.
+
+        Raises:
+            ConfigError: matplotlib is not installed (the extra `plot`).
+            ValueError: a name that is no column, no numbers, or more lines than can be told apart.
+        """
+        from runpodkit.runs.comparing.plots import plot
+
+        return plot(self, x, y, hue, where=where, baseline=baseline, **look)
 
     def failures(self) -> pd.DataFrame:
         """Failed trials by cause: how many, and one of them."""

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from runpodkit.params import ImageParams
-from runpodkit.runs.comparison import compare
+from runpodkit.runs.comparing.comparison import compare
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import ImageFile, TrialState
 
