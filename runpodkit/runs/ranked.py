@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from runpodkit.runs import ranking
+from runpodkit.images.charts import Chart, Line, Point, chart
+from runpodkit.runs.comparing.plots import titled
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.preferences import Preference
 from runpodkit.runs.rank_chart import Rank, label, rank_chart
 from runpodkit.runs.records import Record
+from runpodkit.stats import ranking
 
 if TYPE_CHECKING:
     from runpodkit.runs.results import Results
@@ -162,6 +164,27 @@ class Ranking:
         found = ranking.strengths(ranking.with_prior(self._won, self._ties))
         low, high = np.quantile(ranking.against(self._drawn)[:, one, two], _ENDS)
         return float(ranking.against(found)[one, two]), float(low), float(high)
+
+    def plot(self, **look: Any) -> Chart:
+        """Chance of each value to be preferred to another, with its 95 % interval, the preferred one first.
+
+        Args:
+            look: As in `Results.plot`: `width_mm`, `height_mm`, `title`.
+
+        Raises:
+            ConfigError: matplotlib is not installed.
+            ValueError: nobody was asked yet.
+        """
+        return chart(
+            [Line("", [Point(label(one.value), one.chance, one.low, one.high) for one in self.ranks])],
+            x_title=titled(self.axis),
+            y_title="chance to be preferred to another (0 to 1)",
+            note=f"{self._counted()}; 95 % intervals" if self.ranks else "",
+            badge="simulated" if all(one.record.simulated for one in self._given) else "",
+            level=(0.5, "as good as the others"),
+            text=f"Plot of preference by {self.axis}, {len(self.ranks)} values",
+            **look,
+        )
 
     # words
 

@@ -253,7 +253,7 @@ class Results(ABC):
         Returns:
             `.table` has a row per value: its chance to be preferred to another one with a 95 % interval, answers,
             and the ranks that it may have; `.matrix` has how each stood against each, `.by("seed")` a ranking per
-            seed, and `str` says it.  Model, intervals and sources: `runpodkit.runs.ranking`.
+            seed, and `str` says it.  Model, intervals and sources: `runpodkit.stats.ranking`.
 
         Raises:
             ValueError: no such axis, or several were asked about and none is named.

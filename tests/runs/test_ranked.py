@@ -185,5 +185,19 @@ def test_a_long_prompt_is_cut_where_it_is_said_and_whole_in_the_table(tmp_path: 
     assert run.ranking().table.index[0] == run.records()[0].params.user_prompt
 
 
+def test_its_plot_has_a_whisker_per_value_and_says_that_it_is_simulated(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    answered(run, *[("Heun", "Euler", 1)] * 5, *[("Euler", "DDIM", 1)] * 3)
+    plot = run.ranking().plot(width_mm=85)
+    (axes,) = plot.figure.axes
+
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["Heun", "Euler", "DDIM"]
+    assert axes.get_title("right") == "simulated"
+    assert axes.get_title("left") == "8 answers; 95 % intervals"
+    assert repr(plot) == "Plot of preference by sampler_name, 3 values"
+    with pytest.raises(ValueError, match="nothing to plot"):
+        run_of(tmp_path, "new").ranking().plot()
+
+
 def test_rank_takes_no_run_as_nothing_asked() -> None:
     assert str(rank([])).startswith("Nobody was asked yet.")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runpodkit.runs.ranking import (
+from runpodkit.stats.ranking import (
     MIN_RATERS,
     against,
     against_others,
