@@ -178,7 +178,7 @@ class Ranking:
         return chart(
             [Line("", [Point(label(one.value), one.chance, one.low, one.high) for one in self.ranks])],
             x_title=titled(self.axis),
-            y_title="chance to be preferred to another (0 to 1)",
+            y_title="chance to be preferred to another",
             note=f"{self._counted()}; 95 % intervals" if self.ranks else "",
             badge="simulated" if all(one.record.simulated for one in self._given) else "",
             level=(0.5, "as good as the others"),

@@ -192,8 +192,7 @@ def test_its_plot_has_a_whisker_per_value_and_says_that_it_is_simulated(tmp_path
     (axes,) = plot.figure.axes
 
     assert [text.get_text() for text in axes.get_xticklabels()] == ["Heun", "Euler", "DDIM"]
-    assert axes.get_title("right") == "simulated"
-    assert axes.get_title("left") == "8 answers; 95 % intervals"
+    assert axes.get_title("left") == "8 answers; 95 % intervals · simulated"
     assert repr(plot) == "Plot of preference by sampler_name, 3 values"
     with pytest.raises(ValueError, match="nothing to plot"):
         run_of(tmp_path, "new").ranking().plot()
