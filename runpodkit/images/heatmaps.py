@@ -5,6 +5,7 @@ A view: gets numbers and labels, laid out and drawn as a grid is.  All lengths a
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,12 @@ def heatmap(
 
     def lay(width: int) -> HeatSheet:
         heights = [max(1, round(width * TALL))] * len(rows)
-        return HeatSheet(rows, cols, [width] * len(cols), heights, words, style, scale, scale_title)
+        made = HeatSheet(rows, cols, [width] * len(cols), heights, words, style, scale, scale_title)
+        spans = [end - start for start, end in made.row_spans]
+        if spans == heights:
+            return made
+        # a label higher than its row makes the row as high
+        return HeatSheet(rows, cols, [width] * len(cols), spans, words, style, scale, scale_title)
 
     if width_mm is not None:
         width = style.fitting_cell_px(lay, len(cols))
@@ -170,21 +176,24 @@ class HeatSheet(Sheet):
             middle = min(max(at, self._margin + half), canvas.size[0] - self._margin - half)
             canvas.text(label, middle, line + max(2, self._small // 4), GREY, "centre")
 
+    def _label_room(self, first: int, last: int) -> int:
+        """Tiles stand closer than pictures, and labels must not touch."""
+        return max(1, super()._label_room(first, last) - self.px // 2)
+
     def _labels(self, wide: int) -> list[tuple[float, Block]]:
         """Ticks of a scale so wide, as many as do not touch each other."""
-        made: list[tuple[float, Block]] = []
-        for most in (6, 5, 4, 3, 2):
+        for most in (6, 5, 4, 3):
             made = self._ticks(most)
-            step = wide / max(1, len(made) - 1) * self._covered(made)
-            if len(made) < 2 or max(block.width for _, block in made) + self._small <= step:
-                break
-        return made or self._ticks(0)
-
-    def _covered(self, made: Sequence[tuple[float, Block]]) -> float:
-        return self._scale.share(made[-1][0]) - self._scale.share(made[0][0]) if len(made) > 1 else 1.0
+            places = []
+            for value, label in made:
+                middle = min(max(self._scale.share(value) * wide, label.width / 2), wide - label.width / 2)
+                places.append((middle - label.width / 2, middle + label.width / 2))
+            if all(right + self._small <= left for (_, right), (left, _) in itertools.pairwise(places)):
+                return made
+        return self._ticks(2)
 
     def _ticks(self, most: int) -> list[tuple[float, Block]]:
-        values = self._scale.ticks(most) if most else []
+        values = self._scale.ticks(most)
         values = (
             values if len(values) > 1 or self._scale.high <= self._scale.low else [self._scale.low, self._scale.high]
         )
@@ -229,7 +238,7 @@ def number_text(value: float, among: Sequence[float]) -> str:
 def _round_texts(ticks: Sequence[float]) -> list[str]:
     """Ticks with as few decimals as still tell each exactly; ends that are no round numbers as `number_text` has them."""
     step = abs(ticks[-1] - ticks[0]) / max(1, len(ticks) - 1)
-    for decimals in range(7):
+    for decimals in range(5):
         if step and all(abs(round(tick, decimals) - tick) < 1e-6 * step for tick in ticks):
             return [f"{tick:.{decimals}f}" for tick in ticks]
     return [number_text(tick, ticks) for tick in ticks]

@@ -37,7 +37,7 @@ def sharpness(luma: Values) -> float:
 
     Source: Pech-Pacheco et al. (2000), Diatom autofocusing in brightfield microscopy: a comparative study, eq. 4.
     """
-    y = _plane(luma, 3)
+    y = _shifted(luma, 3)
     laplacian = y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:] - 4 * y[1:-1, 1:-1]
     return float(laplacian.var())
 
@@ -50,7 +50,7 @@ def contrast(luma: Values) -> float:
 
     Source: Peli (1990), Contrast in complex images, eq. 4, on luma instead of luminance.
     """
-    return float(_plane(luma, 1).std() / RANGE)
+    return float(_shifted(luma, 1).std() / RANGE)
 
 
 def colourfulness(colours: Values) -> float:
@@ -128,6 +128,12 @@ def _plane(luma: Values, least: int) -> _Floats:
     if luma.ndim != 2 or min(luma.shape) < least:
         raise ValueError(f"luma of shape {luma.shape}: give (height, width), each {least} pixels or more")
     return luma.astype(np.float64)
+
+
+def _shifted(luma: Values, least: int) -> _Floats:
+    """Levels less the first one, which changes no spread, so that a flat picture has none, not a rounding error."""
+    plane = _plane(luma, least)
+    return np.asarray(plane - plane[0, 0])
 
 
 def _blurred(plane: _Floats) -> _Floats:

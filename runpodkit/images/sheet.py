@@ -138,7 +138,7 @@ class Sheet:
         self._starts_x = _starts(self._cols, self._widths, self._gap, self._nesting)
         self._col_levels = [
             [
-                _Group(first, last, lettering.block(text, self.px, width=self._span_x(first, last)))
+                _Group(first, last, lettering.block(text, self.px, width=self._label_room(first, last)))
                 for first, last, text in self._groups(self._cols, level)
             ]
             for level in range(len(self._cols[0]))
@@ -151,7 +151,7 @@ class Sheet:
     def _turn_narrow_labels(self) -> None:
         """The innermost column labels stand upright where words would have to be broken and there is room to."""
         groups = self._col_levels[-1]
-        room = [self._span_x(group.first, group.last) for group in groups]
+        room = [self._label_room(group.first, group.last) for group in groups]
         texts = [text for _, _, text in self._groups(self._cols, len(self._cols[0]) - 1)]
         broken = any(
             lettering.least_width(text, self.px) > width
@@ -212,6 +212,10 @@ class Sheet:
     def _nesting(self) -> int:
         """How much wider a gap is for each outer label that changes there."""
         return round(0.8 * self.px) if self.style.legend else 0
+
+    def _label_room(self, first: int, last: int) -> int:
+        """How wide a column label may be."""
+        return self._span_x(first, last)
 
     def _span_x(self, first: int, last: int) -> int:
         return self._starts_x[last] + self._widths[last] - self._starts_x[first]

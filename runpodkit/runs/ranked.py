@@ -181,7 +181,7 @@ class Ranking:
             y_title="chance to be preferred to another",
             note=f"{self._counted()}; 95 % intervals" if self.ranks else "",
             badge="simulated" if all(one.record.simulated for one in self._given) else "",
-            level=(0.5, "as good as the others"),
+            level=(0.5, "even"),
             text=f"Plot of preference by {self.axis}, {len(self.ranks)} values",
             **look,
         )

@@ -19,6 +19,9 @@ from runpodkit.params import ImageParams
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_MOST_VALUES = 1000
+"""Of a collection that counts as a plain value."""
+
 Function = Callable[["Image", ImageParams], float]
 """Gets a picture as RGB and the parameters as sent; gives a number, higher or lower as it likes."""
 
@@ -103,8 +106,8 @@ def name_of(scorer: Any) -> str | None:
 def fingerprint(scorer: Any) -> str | None:
     """What tells the code of a function or scorer; None where there is no Python code to be had.
 
-    Covered are its instructions, constants, defaults, the plain values and functions it closes over or reads
-    from its module, an attribute `version`, and of an object the public attributes that are plain values (not
+    Covered are its instructions, constants, defaults, the plain values (and lists and mappings of such) and
+    functions it closes over or reads from its module, an attribute `version`, and of an object the public attributes that are plain values (not
     `batch_size`); not covered are weights, arrays and what it reads from disk.  Python's own version is in it,
     since each compiles code in its own way.
     """
@@ -114,9 +117,9 @@ def fingerprint(scorer: Any) -> str | None:
     own = {} if isinstance(scorer, FunctionType | MethodType) else getattr(scorer, "__dict__", {})
     told = {**own, "version": getattr(scorer, "version", None)}
     made += [
-        f"{name}={value!r}"
-        for name, value in sorted(told.items())
-        if _is_plain(value) and not name.startswith("_") and name != "batch_size"
+        f"{name}={value}"
+        for name, value in sorted((name, _text(value)) for name, value in told.items())
+        if value is not None and not name.startswith("_") and name != "batch_size"
     ]
     digest = hashlib.sha256("\n".join(made).encode("utf-8", "replace")).hexdigest()
     return f"py{sys.version_info.major}.{sys.version_info.minor}:{digest[:16]}"
@@ -125,8 +128,9 @@ def fingerprint(scorer: Any) -> str | None:
 def _tell(thing: Any, made: list[str], seen: set[int]) -> bool:
     """Add what tells a callable; False if it has no code."""
     if isinstance(thing, functools.partial):
-        told = [repr(value) for value in (*thing.args, *thing.keywords.items()) if _is_plain(value)]
-        made.extend(["partial", *told])
+        made.append("partial")
+        for value in (*thing.args, *thing.keywords.items()):
+            _tell_value(value, made, seen)
         return _tell(thing.func, made, seen)
     if isinstance(thing, MethodType):
         return _tell(thing.__func__, made, seen)
@@ -155,8 +159,8 @@ def _tell_value(value: Any, made: list[str], seen: set[int]) -> None:
     if isinstance(inner, FunctionType):
         made.append(name)
         _tell(inner, made, seen)
-    elif _is_plain(inner):
-        made.append(f"{name}={inner!r}")
+    elif (text := _text(inner)) is not None:
+        made.append(f"{name}={text}")
 
 
 def _tell_code(code: CodeType, made: list[str], doc: str | None = None) -> None:
@@ -165,7 +169,7 @@ def _tell_code(code: CodeType, made: list[str], doc: str | None = None) -> None:
         if isinstance(constant, CodeType):
             _tell_code(constant, made)
         elif doc is None or constant != doc:  # what it says of itself changes no number
-            made.append(repr(sorted(constant, key=repr) if isinstance(constant, frozenset) else constant))
+            made.append(_text(constant) or repr(constant))
 
 
 def _names(code: CodeType) -> set[str]:
@@ -184,7 +188,14 @@ def _closed_over(function: FunctionType) -> list[tuple[str, Any]]:
     return found
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str)
+def _text(value: Any, depth: int = 0) -> str | None:
+    """A plain value, or a collection of such, as text that is the same for equal ones; None of anything else."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    if depth > 4 or not isinstance(value, tuple | list | set | frozenset | dict) or len(value) > _MOST_VALUES:
+        return None
+    inner = [_text(one, depth + 1) for one in (value.items() if isinstance(value, dict) else value)]
+    if None in inner:
+        return None
+    texts = [str(one) for one in inner]
+    return f"{type(value).__name__}({', '.join(sorted(texts) if isinstance(value, set | frozenset) else texts)})"

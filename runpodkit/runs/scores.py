@@ -186,7 +186,10 @@ def parsed(key: str, data: bytes) -> Score:
             for line in lines
         }
         measure = Measure(str(about["kind"]), about["code"] and str(about["code"]), str(about["baseline"]))
-        return Score(check_shape(about["score"]), measure, values)
+        name = check_shape(about["score"])
+        if not key.endswith(f"/{name}.jsonl"):
+            raise ValueError(f"it is of a score {name!r}")
+        return Score(name, measure, values)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise StoreError(f"{key} holds no score: {str(exc)[:200]}; delete that file, then score again") from None
 

@@ -46,6 +46,8 @@ def table(
         if name not in columns:
             columns[name] = _filled(_fact(rows, name), kind)
     for name, values_by_trial in (beside or {}).items():
+        if name in columns:  # files of others may say anything; they hide nothing that a record says
+            continue
         columns[name] = typed([values_by_trial.get(record.trial) for record in rows])
     frame = pd.DataFrame(columns)
     return frame if link is None else _linked(frame, rows, link)

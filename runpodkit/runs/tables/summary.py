@@ -84,7 +84,7 @@ def summary(records: Iterable[Record], by: Sequence[str], beside: Beside | None 
         told[f"{name}_p50_s"], told[f"{name}_p90_s"] = times.quantile(0.5), times.quantile(0.9)
     told["cost_usd"] = groups["cost_usd"].sum(min_count=1)
     told["cost_per_image_usd"] = told["cost_usd"] / told["priced"].mask(told["priced"] == 0)
-    scores = [name for name in beside or () if frame[name].dtype == FLOAT and name not in names]
+    scores = [name for name in beside or () if frame[name].dtype == FLOAT and name not in (*names, *MEASURES)]
     for name in scores:
         told[name] = frame[name].groupby([frame[each] for each in names], sort=False, dropna=False).mean()
     return told[[*MEASURES, *scores]]
