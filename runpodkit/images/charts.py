@@ -30,8 +30,12 @@ too light for a line on white."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.6)))
 MOST_LINES = len(COLOURS) * len(DASHES)
-DIRECT = 7
-"""Lines up to which each is named where it ends; more are named in a list."""
+DIRECT, DIRECT_SHARE = 7, 0.3
+"""Lines up to which each is named where it ends, if no name is longer than this share of the width; else they are listed."""
+BESIDE_MM = 16.0
+"""Above and below the axes: small print, ticks and the name of x."""
+ROW_MM = 3.9
+"""Of such a list."""
 INK, QUIET, GRID = "#1a1a1a", "#6b6b6b", "#e3e3e3"
 MM_PER_INCH = 25.4
 NARROWEST_MM, WIDEST_MM = 50.0, 600.0
@@ -143,14 +147,18 @@ def chart(
     except ImportError:
         raise ConfigError("a plot needs matplotlib: pip install 'runpodkit[plot]'") from None
     _check(lines, width_mm, height_mm, log_x, log_y)
-    high = height_mm or max(45.0, SHAPE * width_mm if width_mm < 120 else 0.5 * width_mm)
+    words = any(isinstance(point.x, str) for line in lines for point in line.points)
+    longest = max(len(line.name) for line in lines)
+    direct = not words and len(lines) <= DIRECT and LETTER_MM * longest <= DIRECT_SHARE * width_mm
+    columns = 0 if direct or len(lines) == 1 else _columns(longest, len(lines), width_mm)
+    listed = ROW_MM * (1 - len(lines) // -columns) if columns else 0.0
+    high = height_mm or max(45.0, SHAPE * width_mm if width_mm < 120 else 0.5 * width_mm) + listed
     figure = Figure(figsize=(width_mm / MM_PER_INCH, high / MM_PER_INCH), dpi=INLINE_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    _dress(axes, x_title, y_title, note, badge, width_mm, high)
+    _dress(axes, x_title, y_title, note, badge, width_mm, (height_mm or high) - listed)
     if title:
         figure.suptitle(title, fontsize=9, color=INK, fontweight="bold")
-    words = any(isinstance(point.x, str) for line in lines for point in line.points)
     if words:
         _draw_points(axes, lines)
     else:
@@ -167,10 +175,10 @@ def chart(
                       textcoords="offset points", fontsize=6.5, color=QUIET, ha="right", va="bottom")  # fmt: skip
     if not words:
         _mark_tried(axes, lines, log_x)
-    if len(lines) > 1 and not words and len(lines) <= DIRECT:
-        _name_at_ends(figure, axes, lines, hue_title)
+    if columns:
+        _list_names(figure, lines, hue_title, columns, width_mm, words=words)
     elif len(lines) > 1:
-        _list_names(figure, lines, hue_title, width_mm, words=words)
+        _name_at_ends(figure, axes, lines, hue_title)
     if words:
         _turn_if_crowded(figure, axes)
     return Chart(figure, text or f"Plot of {y_title} by {x_title}, {len(lines)} line{'' if len(lines) == 1 else 's'}")
@@ -194,7 +202,7 @@ def _check(lines: Sequence[Line], width_mm: float, height_mm: float | None, log_
 
 def _dress(axes: Axes, x_title: str, y_title: str, note: str, badge: str, width_mm: float, high_mm: float) -> None:
     axes.set_xlabel(x_title, fontsize=8, color=INK)
-    wide = max(12, round(0.7 * high_mm / LETTER_MM))
+    wide = max(12, round((high_mm - BESIDE_MM) / LETTER_MM))
     axes.set_ylabel("\n".join(textwrap.wrap(y_title, wide)), fontsize=8, color=INK)
     axes.tick_params(labelsize=7.5, colors=INK, length=2.5, width=0.6, which="both")
     axes.spines[["top", "right"]].set_visible(False)
@@ -327,7 +335,14 @@ def _spread(axes: Axes, ends: Sequence[tuple[Text, float]]) -> None:
         label.set_position((6, (spot - was) * pixel))
 
 
-def _list_names(figure: Figure, lines: Sequence[Line], hue_title: str, width_mm: float, *, words: bool) -> None:
+def _columns(longest: int, lines: int, width_mm: float) -> int:
+    """In which the names of lines stand, beside their marks."""
+    return max(1, min(lines, int(width_mm / (LETTER_MM * longest + 9))))
+
+
+def _list_names(
+    figure: Figure, lines: Sequence[Line], hue_title: str, columns: int, width_mm: float, *, words: bool
+) -> None:
     from matplotlib.lines import Line2D
 
     handles = []
@@ -335,10 +350,17 @@ def _list_names(figure: Figure, lines: Sequence[Line], hue_title: str, width_mm:
         colour, mark, dashes = _style(number)
         stroke: Any = "none" if words else dashes
         handles.append(
-            Line2D([], [], color=colour, marker=mark, linestyle=stroke, markersize=4, linewidth=1.4, label=line.name)
+            Line2D(
+                [],
+                [],
+                color=colour,
+                marker=mark,
+                linestyle=stroke,
+                markersize=4,
+                linewidth=1.4,
+                label="\n".join(textwrap.wrap(line.name, max(12, round((width_mm - 10) / LETTER_MM)))),
+            )
         )
-    longest = max(len(line.name) for line in lines)
-    columns = max(1, min(len(lines), int(width_mm / (1.35 * longest + 9))))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=7.5, frameon=False,
                   title=hue_title or None, title_fontsize=6.5, labelcolor=INK, handlelength=1.0 if words else 2.2, columnspacing=1.4)  # fmt: skip
 

@@ -5,14 +5,16 @@ Gets an array and gives back an image; what the numbers are is known to the call
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from runpodkit.images.insets import framed
-from runpodkit.images.typeface import font
+from runpodkit.images.lettering import block
+from runpodkit.images.raster import Raster
 
 ANCHORS = (
     (0, 34, 78), (26, 56, 111), (67, 78, 108), (97, 101, 111), (125, 124, 120),
@@ -20,8 +22,8 @@ ANCHORS = (
 )  # fmt: skip
 """Dark blue to yellow, evenly spaced; grows lighter all the way, so it also reads in print and without colour vision.
 Source: Nuñez, Anderton and Renslow (2018), Optimizing colormaps with consideration for color vision deficiency: cividis."""
-PAPER, INK, QUIET = (255, 255, 255), (26, 26, 26), (107, 107, 107)
-TICKS = 4
+INK, QUIET = (26, 26, 26), (107, 107, 107)
+MOST_TICKS = 5
 Fractions = tuple[float, float, float, float]
 """x, y, width, height of a region, in fractions of its picture."""
 
@@ -35,20 +37,27 @@ def heat(values: NDArray[np.floating], top: float) -> Image.Image:
 
 
 def legend(width: int, top: float, px: int) -> Image.Image:
-    """The colours from 0 to `top` with ticks, on paper, `width` pixels wide; letters of `px` pixels."""
-    letters = font(px)
-    texts = [f"{top * at / TICKS:.2g}" for at in range(TICKS + 1)]
-    edge = round(max(letters.getlength(texts[0]), letters.getlength(texts[-1])) / 2) + 1
-    bar = max(6, round(px * 0.7))
-    made = Image.new("RGB", (width, bar + round(px * 1.7)), PAPER)
-    inner = max(TICKS, width - 2 * edge)
-    made.paste(heat(np.tile(np.linspace(0, 1, inner), (bar, 1)), 1.0), (edge, 0))
-    draw = ImageDraw.Draw(made)
-    for at, text in enumerate(texts):
-        x = edge + round((inner - 1) * at / TICKS)
-        draw.line((x, bar, x, bar + max(2, px // 5)), QUIET)
-        draw.text((x, bar + px * 0.4), text, INK, letters, anchor="ma")
-    return made
+    """The colours from 0 to `top` with round numbers under them, on paper, `width` pixels wide; letters of `px` pixels."""
+    step = _round_step(top)
+    marks = [step * at for at in range(int(top / step + 1e-9) + 1)]
+    texts = [block(f"{mark:g}", px) for mark in marks]
+    edge = max(each.width for each in texts) // 2 + 1
+    bar, tick = max(6, round(px * 0.7)), max(2, px // 5)
+    inner = max(2, width - 2 * edge)
+    canvas = Raster((width, bar + 2 * tick + texts[0].height))
+    canvas.picture(heat(np.tile(np.linspace(0, 1, inner), (bar, 1)), 1.0), edge, 0)
+    for mark, text in zip(marks, texts, strict=True):
+        x = edge + round((inner - 1) * mark / top)
+        canvas.line(x, bar, tick, QUIET, 1, down=True)
+        canvas.text(text, x, bar + 2 * tick, INK, "centre")
+    return canvas.image
+
+
+def _round_step(top: float) -> float:
+    """1, 2 or 5 times a power of ten, such that some four of them fit."""
+    rough = top / MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(each * power for each in (1.0, 2.0, 5.0, 10.0) if each * power >= rough * 0.999)
 
 
 def densest(values: NDArray[np.floating], share: float) -> Fractions:
@@ -85,19 +94,20 @@ def beside(
     """
     wide, high = panels[0][1].size
     px = max(11, round(wide / 24))
-    gap, head, letters = px, round(px * 1.8), font(px)
-    strip = legend(wide, bar[1], px)
-    under = round(px * 1.6)
-    made = Image.new("RGB", (len(panels) * (wide + gap) + gap, head + high + gap + under + strip.height), PAPER)
-    draw = ImageDraw.Draw(made)
-    x0, y0, width, height = frame
-    for at, (name, picture) in enumerate(panels):
-        left = gap + at * (wide + gap)
-        made.paste(framed(picture, (x0, y0, x0 + width, y0 + height)), (left, head))
-        draw.text((left, head - px * 0.45), name, INK, letters, anchor="ls")
+    gap, strip = px, legend(wide, bar[1], px)
+    heads = [block(name, px, width=wide) for name, _ in panels]
+    words, small = block(bar[0], px, width=wide), block(badge, px, width=wide)
+    head = gap // 2 + max(each.height for each in heads)
     below = head + high + gap // 2
-    draw.text((made.width - gap - wide, below), bar[0], QUIET, letters, anchor="la")
-    made.paste(strip, (made.width - gap - wide, below + under))
-    if badge:
-        draw.text((gap, below), badge, QUIET, letters, anchor="la")
-    return made
+    foot = words.height + gap // 3 + strip.height
+    canvas = Raster((len(panels) * (wide + gap) + gap, below + foot + gap // 2))
+    x0, y0, width, height = frame
+    for at, (_, picture) in enumerate(panels):
+        left = gap + at * (wide + gap)
+        canvas.picture(framed(picture, (x0, y0, x0 + width, y0 + height)), left, head)
+        canvas.text(heads[at], left, head - heads[at].height - gap // 4, INK)
+    last = canvas.image.width - gap - wide
+    canvas.text(words, last, below, QUIET)
+    canvas.picture(strip, last, below + words.height + gap // 3)
+    canvas.text(small, gap, below, QUIET)
+    return canvas.image

@@ -115,9 +115,11 @@ class Comparison:
                 lines.append(sentence(subject, against, found, pairs=len(pairs), reused=self._left_out(pairs)))
         every = [pair for pairs in self._pairs.values() for pair in pairs]
         if other := sum(not pair.same_seed for pair in every):
-            lines.append(f"{other} pairs have different seeds, so part of what they differ by is the seed's.")
+            have = "pair has" if other == 1 else "pairs have"
+            lines.append(f"{other} {have} different seeds, so part of the difference is that of the seeds.")
         if unread := sum(pair.distance is None for pair in every):
-            lines.append(f"{unread} pairs have no picture distance: unreadable, or of another proportion.")
+            have = "pair has" if unread == 1 else "pairs have"
+            lines.append(f"{unread} {have} no picture distance: unreadable, or of another proportion.")
         if self.noise:
             said = ", ".join(f"{name} {with_unit(name, value)}" for name, value in self.noise.items())
             lines.append(f"Two repeats of one cell differ by: {said}.")
@@ -186,17 +188,17 @@ class Comparison:
         if one.mean is None:
             return "<td>–</td>"
         if one.measure == DISTANCE:
-            text = (
-                with_unit(DISTANCE, one.mean) if self._is_baseline(value) else spread(DISTANCE, one.mean, one.interval)
-            )
+            known = None if self._is_baseline(value) else one.interval
+            text = spread(DISTANCE, one.mean, known)
         else:
             text = with_unit(one.measure, one.mean)
             if one.difference is not None and not self._is_baseline(value):
                 sign = "+" if one.difference > 0 else ""
                 text += f"<br>{sign}{escape(spread(one.measure, one.difference, one.interval))}"
+        text = text.replace(" (", "<br><small>(") + "</small>" if " (" in text else text
         if self._greyed(value, one):
-            return f'<td style="opacity:.45" title="repeats of one cell differ as much">{text}</td>'
-        return f"<td>{text}</td>"
+            return f'<td style="white-space:nowrap;opacity:.45" title="repeats of one cell differ as much">{text}</td>'
+        return f'<td style="white-space:nowrap">{text}</td>'
 
     def _is_baseline(self, value: Any) -> bool:
         return key_of(value) == key_of(self.baseline)

@@ -258,7 +258,7 @@ def _of_pictures(
 
 
 def _block(cells: Sequence[Cell], varied: Sequence[str]) -> _Block:
-    """The larger of two: all cells for the seeds that have every cell, or all seeds for the cells that have every seed.
+    """All cells for the seeds that have every cell, so that the grid stays whole; else the cells that have every seed.
 
     Where neither keeps half of the trials, or there is one seed, all trials are one replicate.
     """
@@ -274,11 +274,11 @@ def _block(cells: Sequence[Cell], varied: Sequence[str]) -> _Block:
         places.setdefault(place, at)
     whole_seeds = [seed for seed in seeds if all((place, seed) in by_place for place in places)]
     whole_places = [place for place in places if all((place, seed) in by_place for seed in seeds)]
-    kept_seeds, kept_places = max(
-        (whole_seeds, list(places)), (list(seeds), whole_places), key=lambda pair: len(pair[0]) * len(pair[1])
-    )
-    trials = len(kept_seeds) * len(kept_places)
-    if len(kept_seeds) < 2 or len(kept_places) < 2 or trials < len(cells) / 2 or not varied:
+    for kept_seeds, kept_places in ((whole_seeds, list(places)), (list(seeds), whole_places)):
+        trials = len(kept_seeds) * len(kept_places)
+        if len(kept_seeds) > 1 and len(kept_places) > 1 and trials >= len(cells) / 2 and varied:
+            break
+    else:
         return _Block([list(range(len(cells)))], [cell.values for cell in cells], 0, False)
     rows = [[by_place[place, seed] for place in kept_places] for seed in kept_seeds]
     return _Block(rows, [cells[places[place]].values for place in kept_places], len(cells) - trials, True)
