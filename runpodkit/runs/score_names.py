@@ -14,8 +14,8 @@ from runpodkit.runs.tables.summary import MEASURES
 if TYPE_CHECKING:
     from runpodkit.runs.results import Results
 
-_SAID = frozenset({"wins", "losses", "ties", "starred", "note"})
-"""Columns of what people said, whether or not they have said it yet."""
+_SAID = frozenset({"wins", "losses", "ties", "starred", "note", "pixel_distance"})
+"""Columns of what people said and of what comparisons measure, whether or not they are there yet."""
 _PLACES = frozenset(
     {"run", "file", "picture", "row", "values", "params", "extra", "repeat", "tags", "unread", "excerpt"}
 )
@@ -51,5 +51,5 @@ def _taken(name: str, axes: set[str]) -> str | None:
     if low in {column.casefold() for column in (*KNOWN, *MEASURES)}:
         return "the column"
     if low in {column.casefold() for column in _SAID}:
-        return "what people say"
+        return "what is kept beside a run or compared"
     return "something else" if low in _PLACES else None

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runpodkit.errors import NoSuchKeyError, StoreError
+from runpodkit.errors import NoSuchKeyError, OutputError, StoreError
 from runpodkit.images import frames
 from runpodkit.reprs import cut, plain
 from runpodkit.runs.pairing import Against, against_of
@@ -257,7 +257,10 @@ def _measured(measure: BuiltIn, task: Task, store: Store, baselines: Shared[str,
     if task.against is None:
         return as_number(measure.number(own))
     against = task.against
-    other = baselines.get(against.id, lambda: measure.prepare(frames.read(against.store.get(against.image.key))))
+    try:
+        other = baselines.get(against.id, lambda: measure.prepare(frames.read(against.store.get(against.image.key))))
+    except (OutputError, NoSuchKeyError) as exc:
+        raise ValueError(f"its baseline cannot be read: {exc}") from None
     return as_number(measure.number(own, other))
 
 

@@ -345,6 +345,31 @@ def test_a_picture_that_cannot_be_read_or_is_gone_is_told(run: Run, capsys: pyte
     assert f"trial 1 has none: cannot read key '{keys[1]}'" in said
 
 
+def test_a_baseline_that_is_gone_is_said_to_be_what_is_wrong(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run.store.delete(run.records()[0].images[0].key)
+
+    assert list(run.score("ssim", baseline={"steps": 4}).dropna().index) == [1, 3, 5]
+    assert "trial 2 has none: its baseline cannot be read: cannot read key" in capsys.readouterr().err
+
+
+def test_a_store_that_does_not_answer_ends_it_and_keeps_what_there_was(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = watched(run, tmp_path)
+    plain = store.get
+
+    def away(key: str) -> bytes:
+        if key.startswith("images/") and len(store.read) == 3:
+            raise StoreError("no route to host")
+        return plain(key)
+
+    monkeypatch.setattr(store, "get", away)
+    with pytest.raises(StoreError, match="no route to host"):
+        run.score(level, workers=1)
+    monkeypatch.undo()
+    assert run.scores()["trials"]["level"] == 3
+
+
 def test_many_failures_are_told_in_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = finished(tmp_path, sweep("a mill", seed=range(20), width=64, height=64), draw=lambda trial, number: grey(9))
 
