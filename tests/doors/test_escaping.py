@@ -122,6 +122,8 @@ def pieces(folder: Path, evil: str) -> dict[str, str]:
         "failures": kept.failures()._repr_html_(),
         "a summary": kept.summary()._repr_html_(),
         "a comparison": _comparison(kept),
+        "axis effects": kept.axis_effects(quiet=True)._repr_html_(),
+        "enough steps": kept.enough_steps(by="negative_prompt", quiet=True)._repr_html_(),
     }
 
 

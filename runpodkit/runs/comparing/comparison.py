@@ -31,7 +31,7 @@ from runpodkit.runs.comparing.measures import (
 )
 from runpodkit.runs.comparing.pairs import Matched, Pair, matched, measured, usual_distance
 from runpodkit.runs.comparing.smalls import Read, small
-from runpodkit.runs.comparing.words import Difference, sentence, spread, with_unit
+from runpodkit.runs.comparing.words import Difference, listed, sentence, spread, with_unit
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
 from runpodkit.runs.records import Record
@@ -122,7 +122,7 @@ class Comparison:
             lines.append(f"{unread} {have} no picture distance: unreadable, or of another proportion.")
         if self.noise:
             said = ", ".join(f"{name} {with_unit(name, value)}" for name, value in self.noise.items())
-            lines.append(f"Two repeats of one cell differ by: {said}.")
+            lines.append(f"Two repeats of one cell differ by: {said}; smaller differences are grey.")
         return lines
 
     @cached_property
@@ -164,8 +164,7 @@ class Comparison:
         return "\n".join([f"{self.axis} against {shown(self.baseline)}", *self.words])
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{escape(line)}</li>" for line in self.words)
-        words = f'<ul style="margin:.4em 0;padding-left:1.2em">{lines}</ul>' if lines else ""
+        words = listed(self.words)
         try:
             shot = base64.b64encode(self.picture.jpeg(900, 150_000)).decode()
         except ValueError:
@@ -195,9 +194,9 @@ class Comparison:
             if one.difference is not None and not self._is_baseline(value):
                 sign = "+" if one.difference > 0 else ""
                 text += f"<br>{sign}{escape(spread(one.measure, one.difference, one.interval))}"
-        text = text.replace(" (", "<br><small>(") + "</small>" if " (" in text else text
+        text = text.replace(" (", '<br><span style="font-size:85%">(') + "</span>" if " (" in text else text
         if self._greyed(value, one):
-            return f'<td style="white-space:nowrap;opacity:.45" title="repeats of one cell differ as much">{text}</td>'
+            return f'<td style="white-space:nowrap;opacity:.45">{text}</td>'
         return f'<td style="white-space:nowrap">{text}</td>'
 
     def _is_baseline(self, value: Any) -> bool:

@@ -20,6 +20,7 @@ from runpodkit.images.charts import Chart, Line, Point, chart
 from runpodkit.runs.comparing.measures import DISTANCE, REPEAT, Cell, cells_of, measures_of
 from runpodkit.runs.comparing.plots import titled
 from runpodkit.runs.comparing.smalls import smalls
+from runpodkit.runs.comparing.words import listed
 from runpodkit.runs.items import key_of
 from runpodkit.runs.records import Record
 from runpodkit.runs.watch import progress
@@ -125,10 +126,8 @@ class AxisEffects:
             ends = f"{one.interval.low:.0%} to {one.interval.high:.0%}" if one.interval else "–"
             bar = f'<div style="width:{one.share * 12:.2f}em;height:.7em;background:#0072B2"></div>'
             rows += f"<tr><th>{escape(name)}</th><td>{one.share:.1%}</td><td>{ends}</td><td>{bar}</td></tr>"
-        lines = "".join(f"<li>{escape(line)}</li>" for line in self._said)
         head = "<tr><th>axis</th><th>share</th><th>95 %</th><th></th></tr>"
-        words = f'<ul style="margin:.4em 0;padding-left:1.2em">{lines}</ul>' if lines else ""
-        return f"<div><table><thead>{head}</thead><tbody>{rows}</tbody></table>{words}</div>"
+        return f"<div><table><thead>{head}</thead><tbody>{rows}</tbody></table>{listed(self._said)}</div>"
 
 
 @dataclass(frozen=True, slots=True)

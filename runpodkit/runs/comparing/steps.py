@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,6 +18,7 @@ from runpodkit.runs.comparing.measures import REPEAT, Cell, cells_of
 from runpodkit.runs.comparing.pairs import distance, distances_within, usual_distance
 from runpodkit.runs.comparing.plots import titled
 from runpodkit.runs.comparing.smalls import smalls
+from runpodkit.runs.comparing.words import listed
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
 from runpodkit.runs.watch import progress
@@ -189,8 +189,7 @@ class EnoughSteps:
         return "\n".join(self.words)
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<li>{escape(line)}</li>" for line in self.words)
-        return f'<ul style="margin:.4em 0;padding-left:1.2em">{rows}</ul>'
+        return f"<div>{listed(self.words)}</div>"
 
 
 def enough_steps(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from runpodkit.runs.comparing.measures import COST, DISTANCE, TIME
 from runpodkit.runs.facts import fact
@@ -83,6 +84,11 @@ def _together(given: Sequence[Difference], pairs: int, several: str, one: str) -
 def spread(name: str, mean: float, interval: Interval | None) -> str:
     """A number and its interval, with their unit: "1.90 s (1.70 to 2.10 s)"."""
     return with_unit(name, mean) + (f" ({_ends(name, interval)})" if interval else "")
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Sentences as HTML, each in a line of its own."""
+    return "".join(f'<div style="margin:.2em 0">{escape(line)}</div>' for line in lines)
 
 
 def with_unit(name: str, value: float) -> str:
