@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 HOW = "In the notebook's view of the run, Blind A/B asks for answers."
 _ENDS = (0.025, 0.975)
+OF_ANSWERS = ("rater", "run")
+"""What answers can be grouped by besides values of their pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,13 @@ class Ranking:
 
         Returns:
             A row per value of `name` and of the axis: `rank`, `chance`, `low`, `high`, `answers`.
+
+        Raises:
+            ValueError: `name` is none of these.
         """
         groups: dict[str, list[Answer]] = {}
-        for one in self._given:
-            groups.setdefault(_fact(one, name), []).append(one)
+        for one, group in zip(self._given, self._labels(name), strict=True):
+            groups.setdefault(group, []).append(one)
         kept = ["rank", "chance", "low", "high", "answers"]
         tables = {
             label: Ranking(self.axis, answers, self.values, self._seed).table[kept] for label, answers in groups.items()
@@ -132,8 +137,11 @@ class Ranking:
 
         Args:
             name: As in `by`.
+
+        Raises:
+            ValueError: as in `by`.
         """
-        labels = [_fact(one, name) for one in self._given]
+        labels = self._labels(name)
         kinds = {label: at for at, label in enumerate(dict.fromkeys(labels))}
         if len(kinds) < 2:
             return f"All answers have the same {name}: nothing to compare."
@@ -232,6 +240,19 @@ class Ranking:
 
     # numbers
 
+    def _labels(self, name: str) -> list[str]:
+        """Of each answer, what `name` is of its two pictures, or of itself."""
+        wrong = name == self.axis
+        if name not in OF_ANSWERS:
+            wrong = wrong or not all(_knows(one.record, name) for one in self._given)
+        if wrong:
+            others = dict.fromkeys(each for one in self._given for each in one.record.values if each != self.axis)
+            raise ValueError(
+                f"{name} is nothing that both pictures of an answer share; give {', '.join([*others, *OF_ANSWERS])} "
+                "or a parameter that is no axis"
+            )
+        return [_fact(one, name) for one in self._given]
+
     @cached_property
     def _drawn(self) -> ranking.Array:
         return ranking.drawn(*self._by_rater, seed=self._seed)
@@ -312,6 +333,10 @@ def _axis(axis: str | None, given: Mapping[str, Sequence[Answer]], values: Mappi
         counts = ", ".join(f"{name} ({_count(len(answers))})" for name, answers in given.items())
         raise ValueError(f"several axes were asked about: {counts}; name one of them: axis={next(iter(given))!r}")
     return next(iter(given), next(iter(values), ""))
+
+
+def _knows(record: Record, name: str) -> bool:
+    return name in record.values or hasattr(record.params, name)
 
 
 def _fact(answer: Answer, name: str) -> str:

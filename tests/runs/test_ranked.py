@@ -135,6 +135,18 @@ def test_whether_it_depends_on_the_seed_is_told_with_its_evidence(tmp_path: Path
     assert run_of(tmp_path, "new").ranking().depends_on("seed") == "All answers have the same seed: nothing to compare."
 
 
+@pytest.mark.parametrize("name", ["sampler_name", "sead"])
+def test_what_two_pictures_do_not_share_makes_no_groups(tmp_path: Path, name: str) -> None:
+    run = run_of(tmp_path)
+    answered(run, ("Heun", "Euler", 1))
+
+    for ask in (run.ranking().by, run.ranking().depends_on):
+        with pytest.raises(
+            ValueError, match=f"{name} is nothing that both pictures of an answer share; give seed, rater, run or"
+        ):
+            ask(name)
+
+
 def test_answers_of_several_runs_make_one_ranking(tmp_path: Path) -> None:
     one, other = run_of(tmp_path, "one"), run_of(tmp_path, "other", ["Heun", "Euler", "DPM2"])
     answered(one, *[("Heun", "Euler", 1)] * 6)
