@@ -58,8 +58,8 @@ KEY = "rpa_made_up_for_benchmarks"
 EXEC_S, BYTES = 1.0, 48_000  # 64 kB as base64
 JOB = {"mock": {"exec_ms": int(EXEC_S * 1000), "bytes": BYTES}}
 WINDOW = 400
-OTHERS = "\n<!-- by other benchmarks -->\n"
-"""Stands above what others wrote into the same page, which stays."""
+KEPT = "\n## Building a sweep"
+"""Where the part of the page begins that another benchmark measures."""
 
 
 @contextmanager
@@ -354,9 +354,9 @@ def main() -> None:
         print(json.dumps(one))
     print(json.dumps(parts))
     if given.write:
-        there = given.write.read_text("utf-8") if given.write.exists() else ""
-        others = there[there.index(OTHERS) :] if OTHERS in there else ""
-        given.write.write_text(document(told, parts, imports(), given) + others, encoding="utf-8")
+        before = given.write.read_text("utf-8") if given.write.exists() else ""
+        further = before[before.index(KEPT) :] if KEPT in before else ""
+        given.write.write_text(document(told, parts, imports(), given) + further, encoding="utf-8")
 
 
 if __name__ == "__main__":

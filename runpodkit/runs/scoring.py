@@ -10,11 +10,7 @@ import asyncio
 import contextlib
 import difflib
 import os
-import sys
-import threading
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runpodkit.errors import NoSuchKeyError, OutputError, StoreError
@@ -22,10 +18,11 @@ from runpodkit.images import frames
 from runpodkit.reprs import cut, plain
 from runpodkit.runs.pairing import Against, against_of
 from runpodkit.runs.records import Record
-from runpodkit.runs.rows import ImageFile, TrialState
+from runpodkit.runs.rows import TrialState
+from runpodkit.runs.score_keeping import Job, Keeper, Task, against_id, say
 from runpodkit.runs.score_names import check_name
 from runpodkit.runs.scorers import BuiltIn, Scorer, as_number, built_ins, fingerprint, name_of
-from runpodkit.runs.scores import Measure, Number, Place, Score, read_elsewhere, read_score, write_score
+from runpodkit.runs.scores import Measure, Place, Score, read_elsewhere
 from runpodkit.runs.shared_work import Shared
 from runpodkit.runs.watch import progress
 from runpodkit.storage import Store
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
     from runpodkit.runs.results import Results
 
 MOST_WORKERS = 64
-SAVE_S = 10.0
-"""Seconds between two times that numbers are written."""
 FUTILE = 25
 """Pictures that fail, and none that does not, after which the function is what is wrong."""
 TOLD = 5
@@ -52,30 +47,7 @@ class Failure(NamedTuple):
     reason: str
 
 
-class Task(NamedTuple):
-    """A picture that is to get its number."""
-
-    place: Place
-    image: ImageFile
-    record: Record
-    against: Against | None = None
-
-
 Outcome = tuple[Task, "float | Failure"]
-
-
-@dataclass(slots=True)
-class Job:
-    """One call of `Results.score`."""
-
-    scorer: Any
-    """A built-in measure, a Scorer or a function."""
-    score: Score
-    workers: int
-    redo: bool = False
-    shown: bool = True
-    stop: threading.Event = field(default_factory=threading.Event)
-    clock: Callable[[], float] = time.monotonic
 
 
 async def score(
@@ -179,13 +151,13 @@ def _tasks(
                 tasks.setdefault(place, Task(place, image, record, against))
     found = list(tasks.values())
     if partner:
-        found.sort(key=_against)
+        found.sort(key=against_id)
     return found, list(dict.fromkeys(alone))
 
 
 def _fill(results: Results, job: Job, tasks: Sequence[Task], alone: Sequence[int]) -> Score:
     """Numbers for those that have none; in a thread."""
-    keeper = _Keeper(results, job)
+    keeper = Keeper(results, job)
     missing = [task for task in tasks if not keeper.has(task)]
     if missing and any(task.record.state is TrialState.REUSED for task in missing) and not job.redo:
         keeper.take(read_elsewhere(results.store, results.name, job.score), missing)
@@ -206,14 +178,14 @@ def _fill(results: Results, job: Job, tasks: Sequence[Task], alone: Sequence[int
     finally:
         keeper.save()
     if job.stop.is_set():
-        _say(f"score {job.score.name}: stopped after {made} of {len(missing)} pictures; again, it goes on from there")
+        say(f"score {job.score.name}: stopped after {made} of {len(missing)} pictures; again, it goes on from there")
     elif failed and not made:
         trial, reason = failed[0]
         raise ValueError(f"{job.score.name} could score none of {len(failed)} pictures; trial {trial}: {reason}")
     _tell_failures(job.score.name, failed)
     if alone:
         numbers = ", ".join(map(str, alone[:TOLD])) + (", …" if len(alone) > TOLD else "")
-        _say(
+        say(
             f"score {job.score.name}: no picture of {job.score.measure.baseline} to compare with: "
             f"{len(alone)} trial{'s' if len(alone) > 1 else ''} ({numbers})"
         )
@@ -314,77 +286,6 @@ def _scored(scorer: Scorer, batch: Sequence[tuple[Task, Image]]) -> list[Outcome
     return [(task, _guarded(as_number, value)) for (task, _), value in zip(batch, given, strict=True)]
 
 
-class _Keeper:
-    """The numbers of a score: those there were, and the new ones, written now and then and at the end."""
-
-    def __init__(self, results: Results, job: Job) -> None:
-        """Raises ValueError if the name has numbers of another measure, and `redo` was not said."""
-        self._results, self._job, self._saved_at = results, job, job.clock()
-        self._fresh: dict[Place, Number] = {}
-        there = results.unsaved_scores.get(job.score.name) or read_score(results.store, results.name, job.score.name)
-        if there is not None and there.measure != job.score.measure:
-            if not job.redo:
-                raise ValueError(_changed(there, job.score))
-            there = None
-        self._there = job.score if there is None else there
-
-    @property
-    def score(self) -> Score:
-        """As it stands."""
-        return self._there.with_values(self._fresh) if self._fresh else self._there
-
-    def has(self, task: Task) -> bool:
-        """Whether a picture needs none: it has a number, made with the same baseline, and `redo` does not want another."""
-        number = self._fresh.get(task.place, None if self._job.redo else self._there.values.get(task.place))
-        return number is not None and number.against == _against(task)
-
-    def take(self, known: Mapping[Place, Number], wanted: Sequence[Task]) -> None:
-        """Numbers that somebody else computed."""
-        self._fresh |= {task.place: known[task.place] for task in wanted if task.place in known and not task.against}
-
-    def add(self, task: Task, value: float) -> None:
-        self._fresh[task.place] = Number(value, _against(task))
-        if self._job.clock() - self._saved_at >= SAVE_S:
-            self.save()
-
-    def save(self) -> None:
-        """Write, over what somebody else wrote meanwhile; where the store takes nothing, keep it in memory and say so."""
-        if not self._fresh:
-            return
-        self._saved_at = self._job.clock()
-        results, score = self._results, self.score
-        try:
-            there = read_score(results.store, results.name, score.name)
-            if there is not None and there.measure == score.measure:
-                score = there.with_values(score.values)
-            write_score(results.store, results.name, score)
-        except StoreError as exc:
-            if score.name not in results.unsaved_scores:
-                _say(f"score {score.name} is kept in memory only: {cut(plain(str(exc)), 200)}")
-            self._there = results.unsaved_scores[score.name] = replace(score, saved=False)
-        else:
-            results.unsaved_scores.pop(score.name, None)
-            self._there = replace(score, saved=True)
-
-
-def _against(task: Task) -> str:
-    return task.against.id if task.against else ""
-
-
-def _changed(there: Score, wanted: Score) -> str:
-    name, old, new = there.name, there.measure, wanted.measure
-    cure = "give name= another name, or redo=True to compute all of it anew"
-    if old.kind == new.kind and old.baseline == new.baseline and None not in (old.code, new.code):
-        pythons = [str(code).partition(":")[0] for code in (old.code, new.code)]
-        if pythons[0] != pythons[1]:
-            return (
-                f"score {name!r} was computed by {pythons[0]}, this is {pythons[1]}, so nobody can tell whether the "
-                f"function is the same: {cure}"
-            )
-        return f"score {name!r} was computed by other code of that {new.kind}, so its numbers would mix two: {cure}"
-    return f"score {name!r} was computed as {old}, and not as {new}: {cure}"
-
-
 def _series(score: Score, records: Sequence[Record]) -> pd.Series:
     import pandas as pd
 
@@ -395,13 +296,9 @@ def _series(score: Score, records: Sequence[Record]) -> pd.Series:
 
 def _tell_failures(name: str, failed: Sequence[tuple[int, str]]) -> None:
     for trial, reason in failed[:TOLD]:
-        _say(f"score {name}: trial {trial} has none: {reason}")
+        say(f"score {name}: trial {trial} has none: {reason}")
     if len(failed) > TOLD:
         trials = ", ".join(str(trial) for trial, _ in failed[TOLD : TOLD + 20])
-        _say(
+        say(
             f"score {name}: {len(failed) - TOLD} more have none: trials {trials}{', …' if len(failed) > TOLD + 20 else ''}"
         )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

@@ -27,6 +27,7 @@ from runpodkit.runs.opening import open_place
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 from runpodkit.runs.run import Run
+from runpodkit.runs.score_keeping import Job
 from runpodkit.runs.scorers import Scorer, built_ins
 from runpodkit.runs.scores import Measure, Number, Score, read_score, score_key, write_score
 from runpodkit.runs.tables import read_csv
@@ -434,7 +435,7 @@ def test_numbers_are_written_now_and_then_over_what_another_kernel_wrote(run: Ru
 
     ticks = iter(range(0, 10_000, 60))
     score = Score("slow", Measure("function", "py:0"))
-    job = scoring.Job(slow, score, workers=1, clock=lambda: float(next(ticks)))
+    job = Job(slow, score, workers=1, clock=lambda: float(next(ticks)))
     tasks, _ = scoring._tasks(score, run.records(), None)
     scoring._fill(run, job, tasks, [])
 
