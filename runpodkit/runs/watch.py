@@ -73,16 +73,25 @@ class Progress:
 
 
 @contextmanager
-def progress(words: str, total: int, unit: str = "picture", *, shown: bool = True) -> Iterator[Callable[[], object]]:
-    """A bar for local work of `total` steps that may take over a second; call what it gives after each step.
+def progress(
+    words: str, total: int, unit: str = "picture", *, shown: bool = True, late_s: float | None = None
+) -> Iterator[Callable[[], object]]:
+    """A bar for local work of `total` steps that may take long; call what it gives after each step.
 
     Args:
         words: What is done, such as "grid".
         unit: What a step is, in the singular.
+        late_s: Work that is done within so many seconds shows none; default: `LATE_S`.
     """
     kind = CellBar if in_notebook() else tqdm
     with kind(
-        total=total, desc=words, unit=unit, delay=LATE_S, leave=False, disable=not shown, dynamic_ncols=True
+        total=total,
+        desc=words,
+        unit=unit,
+        delay=LATE_S if late_s is None else late_s,
+        leave=False,
+        disable=not shown,
+        dynamic_ncols=True,
     ) as bar:
         yield bar.update
 

@@ -117,7 +117,7 @@ def test_one_pair_has_no_interval_and_few_are_said_to_be_few() -> None:
 
     assert math.isnan(alone.table.loc["Heun", "execution_time_s_low"])
     assert alone.words[0].startswith("Heun (1 pair): takes 1.70 s longer; ")
-    assert few.words[0].startswith("Heun (3 pairs, too few to be sure")
+    assert few.words[0].startswith("Heun (3 pairs, under 6 too few to be sure): takes")
     assert not few.differences["Heun"][1].measurable
     assert compare(pairs_of(HEUN), read, "sampler_name").differences["Heun"][1].measurable
 

@@ -30,7 +30,7 @@ from runpodkit.runs.comparing.measures import (
     values_along,
 )
 from runpodkit.runs.comparing.pairs import Matched, Pair, matched, measured, usual_distance
-from runpodkit.runs.comparing.smalls import Read, small
+from runpodkit.runs.comparing.smalls import LATE_S, Read, small
 from runpodkit.runs.comparing.words import Difference, listed, sentence, spread, with_unit
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
@@ -255,7 +255,7 @@ def compare(
     baseline = baseline_of(values, axis, baseline)
     measures = measures_of(records, beside or {}, scores, reused_times=reused_times)
     found: Matched = matched(records, axis, baseline)
-    with progress("compare", found.pictures, shown=not quiet) as step:
+    with progress("compare", found.pictures, shown=not quiet, late_s=LATE_S) as step:
         pairs, repeats = measured(found, axis, read, advance=step)
     return Comparison(
         axis,

@@ -20,7 +20,7 @@ from runpodkit.images.grids import Grid
 from runpodkit.images.heat import Fractions
 from runpodkit.images.regions import INSET_SHARE, LEAST_ENLARGED
 from runpodkit.runs.comparing.measures import REPEAT, key_without, values_along
-from runpodkit.runs.comparing.smalls import smalls
+from runpodkit.runs.comparing.smalls import LATE_S, smalls
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
 from runpodkit.runs.records import Record
@@ -119,7 +119,7 @@ def disagreement(
     most = 0
     size: tuple[int, int] | None = None
     example: tuple[Image.Image, str] | None = None
-    with progress("disagreement", total, shown=not quiet) as step:
+    with progress("disagreement", total, shown=not quiet, late_s=LATE_S) as step:
         pictures = smalls(run.bytes_of, (one for each in several for one in each), HEAT_PX, advance=step)
         for each in several:
             sums: dict[Hashable, tuple[NDArray[np.float64], int]] = {}

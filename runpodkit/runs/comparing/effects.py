@@ -19,7 +19,7 @@ from runpodkit.images import differences
 from runpodkit.images.charts import Chart, Line, Point, chart
 from runpodkit.runs.comparing.measures import DISTANCE, REPEAT, Cell, cells_of, measures_of
 from runpodkit.runs.comparing.plots import titled
-from runpodkit.runs.comparing.smalls import smalls
+from runpodkit.runs.comparing.smalls import LATE_S, smalls
 from runpodkit.runs.comparing.words import listed
 from runpodkit.runs.items import key_of
 from runpodkit.runs.records import Record
@@ -236,7 +236,7 @@ def _of_pictures(
     rows: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     size: tuple[int, int] | None = None
     strange = 0
-    with progress("axis effects", total, shown=not quiet) as step:
+    with progress("axis effects", total, shown=not quiet, late_s=LATE_S) as step:
         pictures = smalls(run.bytes_of, (record for cell in cells for record in cell.records), EFFECT_PX, advance=step)
         for cell in cells:
             made = [image for image in (next(pictures)[1] for _ in cell.records) if image is not None]

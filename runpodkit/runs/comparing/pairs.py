@@ -7,7 +7,7 @@ is what one baseline needs, however long the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -108,18 +108,3 @@ def _rest(cell: Cell, axis: str) -> Key:
 def usual_distance(repeats: Sequence[float]) -> float | None:
     """How far apart two repeats of one cell usually are; None if nothing was repeated."""
     return sum(repeats) / len(repeats) if repeats else None
-
-
-def noise_of(
-    cells: Mapping[Key, Cell],
-    read: Read,
-    *,
-    advance: Callable[[], object] | None = None,
-) -> float | None:
-    """`usual_distance` of the repeats among these cells; reads the pictures of cells that were repeated."""
-    repeated = [cell for cell in cells.values() if len(cell.records) > 1]
-    pictures = smalls(read, (record for cell in repeated for record in cell.records), advance=advance)
-    repeats: list[float] = []
-    for cell in repeated:
-        _held(pictures, cell, repeats)
-    return usual_distance(repeats)

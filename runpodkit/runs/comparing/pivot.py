@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runpodkit.runs.comparing.measures import DISTANCE
 from runpodkit.runs.comparing.pairs import matched, measured
+from runpodkit.runs.comparing.smalls import LATE_S
 from runpodkit.runs.items import key_of, plain
 from runpodkit.runs.watch import progress
 
@@ -102,7 +103,7 @@ def _distances(run: Results, records: Sequence[Any], baseline: Mapping[str, Any]
     from runpodkit.runs.comparing.measures import values_along
 
     found = matched(records, axis, baseline_of(values_along(records, axis), axis, wanted))
-    with progress("compare", found.pictures) as step:
+    with progress("compare", found.pictures, late_s=LATE_S) as step:
         pairs, _ = measured(found, axis, run.bytes_of, advance=step)
     every = [pair for of_value in pairs.values() for pair in of_value if pair.distance is not None]
     return {record.trial: pair.distance for pair in every for record in pair.cell.records if pair.distance is not None}

@@ -20,6 +20,8 @@ from runpodkit.runs.records import Record
 Read = Callable[[str], bytes]
 """Gives a picture's bytes by its key in the store."""
 UNREADABLE = (RunpodkitError, OSError, ValueError)
+LATE_S = 4.0
+"""A comparison that is done sooner shows no bar: it is a number in a cell, and the bar would stay beside it."""
 WAITING = 2
 """Threads beside those that decode: reading from a bucket waits."""
 

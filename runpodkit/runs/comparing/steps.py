@@ -17,7 +17,7 @@ from runpodkit.images.charts import Chart, Line, Point, chart
 from runpodkit.runs.comparing.measures import REPEAT, Cell, cells_of
 from runpodkit.runs.comparing.pairs import distance, distances_within, usual_distance
 from runpodkit.runs.comparing.plots import titled
-from runpodkit.runs.comparing.smalls import smalls
+from runpodkit.runs.comparing.smalls import LATE_S, smalls
 from runpodkit.runs.comparing.words import listed
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
@@ -216,7 +216,7 @@ def enough_steps(
         raise ValueError(f"by={by!r} is no other axis of this run; its axes: {', '.join(names)}")
     cells = list(cells_of(records, (REPEAT,)).values())
     series = _series(cells)
-    with progress("steps", len(records), shown=not quiet) as step:
+    with progress("steps", len(records), shown=not quiet, late_s=LATE_S) as step:
         measured, repeats = _measured(run, series, by, against, step)
     noise = usual_distance(repeats)
     told = f"as two repeats of one picture differ by {noise:.3f}" if noise is not None and noise > EPSILON else (

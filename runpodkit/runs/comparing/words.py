@@ -60,7 +60,7 @@ def sentence(value: str, baseline: str, given: Sequence[Difference], *, pairs: i
     parts += _together(noisy, pairs, "differ no more than repeats do", "differs no more than repeats do")
     if reused:
         parts.append(f"times and costs of {reused} reused picture{'' if reused == 1 else 's'} are left out")
-    few = f", too few to be sure of more than the pictures: under {FEW}" if 1 < pairs < FEW else ""
+    few = f", under {FEW} too few to be sure" if 1 < pairs < FEW else ""
     return f"{value} ({pairs} pair{'' if pairs == 1 else 's'}{few}): {'; '.join(parts)}."
 
 
