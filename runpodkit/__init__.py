@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runpodkit.params import ImageParams
     from runpodkit.runs.grids import grid
     from runpodkit.runs.picture import Picture
+    from runpodkit.runs.ranked import rank
     from runpodkit.runs.run import Run
     from runpodkit.sweeps.sweep import Sweep, seeds, sweep
 
@@ -43,6 +44,7 @@ __all__ = [
     "generate_image_async",
     "grid",
     "open_run",
+    "rank",
     "read_metadata",
     "seeds",
     "sweep",
@@ -61,6 +63,7 @@ _HOMES = {
     "generate_image_async": "connecting",
     "grid": "runs.grids",
     "open_run": "connecting",
+    "rank": "runs.ranked",
     "read_metadata": "images.metadata",
     "seeds": "sweeps.sweep",
     "sweep": "sweeps.sweep",

@@ -321,15 +321,16 @@ def _spread(axes: Axes, ends: Sequence[tuple[Text, float]]) -> None:
     )
     wanted = [y for y, _ in placed]
     spots = list(wanted)
-    floor = axes.get_window_extent().y0 + high / 2
+    box = axes.get_window_extent()
+    floor, ceiling = box.y0 + high / 2, box.y1 - high / 2  # what the lines vary stands above
     for _ in range(200):  # neighbours that touch part evenly, until none does
-        spots[0] = max(spots[0], floor)
+        spots[0], spots[-1] = max(spots[0], floor), min(spots[-1], ceiling)
         touching = [at for at in range(len(spots) - 1) if high - (spots[at + 1] - spots[at]) > 0.01]
         for at in touching:
             overlap = high - (spots[at + 1] - spots[at])
             spots[at] -= overlap / 2
             spots[at + 1] += overlap / 2
-        if not touching and spots[0] >= floor - 0.01:
+        if not touching and spots[0] >= floor - 0.01 and spots[-1] <= ceiling + 0.01:
             break
     for (_, label), spot, was in zip(placed, spots, wanted, strict=True):
         label.set_position((6, (spot - was) * pixel))

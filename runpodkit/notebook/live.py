@@ -25,7 +25,7 @@ from runpodkit.notebook.hub import Hub, hub
 from runpodkit.notebook.twin import run_html, run_picture
 from runpodkit.notebook.wording import facts_of, status_line
 from runpodkit.reprs import cut
-from runpodkit.runs.layout import shown, value_of
+from runpodkit.runs.layout import shown
 from runpodkit.runs.ledger import RunStatus
 from runpodkit.runs.marks import Marks
 from runpodkit.runs.oddities import EqualPictures, odd, remarks
@@ -399,10 +399,12 @@ class LiveRun:
         await self.run.aprefer(self._rater, self._answers)
 
     async def _send_preferences(self, message: Mapping[str, Any]) -> None:
-        axis = str(message["axis"])
-        pair = {shown(value_of(self._records[int(message[side])], axis)) for side in ("first", "second")}
-        rates = [one for one in await self.run.awin_rates() if one.axis == axis and {one.value, one.against} == pair]
-        self._say("preferred", text=str(rates[0]) if rates else "No answer yet.")
+        ranking = await asyncio.to_thread(self.run.ranking, str(message["axis"]))
+        ranks = [
+            [_label(one.value), one.chance, one.low, one.high, one.answers, one.best, one.worst]
+            for one in ranking.ranks
+        ]
+        self._say("preferred", text=str(ranking) if ranks else "No answer yet.", ranks=ranks)
 
     def _say(self, kind: str, buffers: Sequence[bytes] = (), **about: Any) -> None:
         self._hub.say({"kind": kind, "key": self.key, **about}, buffers)

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from runpodkit.runs.layout import shown, value_of
 from runpodkit.runs.records import Record
@@ -80,14 +81,22 @@ def write_preferences(store: Store, run: str, rater: str, given: Iterable[Prefer
     store.put(f"runs/{run}/preferences/{rater}.jsonl", text.encode(), "application/x-ndjson")
 
 
+def read_raters(store: Store, run: str) -> dict[str, list[Preference]]:
+    """Answers about a run by rater, each one's in order of time."""
+    folder = f"runs/{run}/preferences/"
+    return {
+        key.removeprefix(folder).removesuffix(".jsonl"): sorted(
+            # of bytes: text has more line ends than JSON lines have
+            (Preference(**json.loads(line)) for line in store.get(key).splitlines()),
+            key=lambda one: one.at,
+        )
+        for key in store.keys(folder)
+    }
+
+
 def read_preferences(store: Store, run: str) -> list[Preference]:
     """All answers about a run, whoever gave them, in order of time."""
-    found = [
-        Preference(**json.loads(line))
-        for key in store.keys(f"runs/{run}/preferences/")
-        for line in store.get(key).splitlines()  # of bytes: text has more line ends than JSON lines have
-    ]
-    return sorted(found, key=lambda one: one.at)
+    return sorted(chain.from_iterable(read_raters(store, run).values()), key=lambda one: one.at)
 
 
 def win_rates(given: Sequence[Preference], records: Iterable[Record]) -> list[WinRate]:

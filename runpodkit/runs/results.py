@@ -21,6 +21,7 @@ from runpodkit.runs.preferences import (
     Preference,
     WinRate,
     read_preferences,
+    read_raters,
     win_rates,
     write_preferences,
 )
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from runpodkit.runs.comparing.disagreement import Disagreement
     from runpodkit.runs.comparing.effects import AxisEffects
     from runpodkit.runs.comparing.steps import EnoughSteps
+    from runpodkit.runs.judging import Judge
     from runpodkit.runs.picture import Picture
+    from runpodkit.runs.ranked import Ranking
     from runpodkit.runs.scorers import Function, Scorer
 
 
@@ -245,6 +248,49 @@ class Results(ABC):
         return win_rates(await asyncio.to_thread(read_preferences, self._store, self.name), await self._records())
 
     win_rates, awin_rates = both_ways(_win_rates)
+
+    def answers(self) -> dict[str, list[Preference]]:
+        """Answers of blind comparisons by rater, each one's in order of time; a rater is a kernel that asked, or a judge."""
+        return read_raters(self._store, self.name)
+
+    def ranking(self, axis: str | None = None) -> Ranking:
+        """Values of an axis by preference: Bradley–Terry strengths over all answers of blind comparisons so far.
+
+        Args:
+            axis: Default: the one that was asked about.
+
+        Returns:
+            `.table` has a row per value: its chance to be preferred to another one with a 95 % interval, answers,
+            and the ranks that it may have; `.matrix` has how each stood against each, `.by("seed")` a ranking per
+            seed, and `str` says it.  Model, intervals and sources: `runpodkit.stats.ranking`.
+
+        Raises:
+            ValueError: no such axis, or several were asked about and none is named.
+        """
+        from runpodkit.runs.ranked import rank
+
+        return rank([self], axis)
+
+    def judge(
+        self, judge: Judge, axis: str | None = None, *, name: str = "judge", seed: int = 0, most: int | None = None
+    ) -> Ranking:
+        """Ask a function instead of a person: about all pairs of pictures that differ in one axis alone.
+
+        Args:
+            judge: Takes two pictures, gives the better one of them, or None for no difference.
+            axis: Default: the first of the sweep.
+            name: Of the rater: a model, a rule; what it said of the axis before is replaced.
+            seed: Of the order of the pairs and of their sides.
+            most: Asks about so many pairs at most, picked by chance.
+
+        Raises:
+            ValueError: no such axis, or a name that is no name of a file.
+            TypeError: the judge gave something else.
+            StoreError: the run is frozen, or its store cannot be written.
+        """
+        from runpodkit.runs.judging import judged
+
+        return judged(self, judge, axis, name, seed, most)
 
     def preferences(self) -> pd.DataFrame:
         """Answers of blind comparisons: a row per pair of values.

@@ -186,7 +186,14 @@ def test_pictures_are_looked_at_compared_and_judged(lab: Lab, open_notebook: Ope
     for number in range(1, 7):
         expect(dialog.locator(".rk-hint")).to_contain_text(f"{number} of 6")
         page.keyboard.press("0" if number == 6 else "1")
-    expect(dialog.locator(".rk-result")).to_contain_text(re.compile("1 without a difference.*95% interval"))
+    expect(dialog.locator(".rk-result")).to_contain_text(re.compile("95% interval.*6 answers, 1 without a difference"))
+    expect(dialog.locator(".rk-ranks .rk-span")).to_have_count(2)
+    expect(dialog.locator(".rk-ranks")).to_contain_text(re.compile("Euler.*6 answers"))
+    shoot(page, "blind-ranking.png", tmp_path)
+    dialog.get_by_label("axis").select_option(label="seed")  # three values: all of them, in any order
+    expect(dialog.get_by_label("first value")).to_contain_text("all values")
+    expect(dialog.get_by_label("second value")).to_have_count(0)
+    expect(dialog.locator(".rk-hint")).to_contain_text("1 of 12")
     page.keyboard.press("Escape")
     run_cell(page, 2)
     expect(page.locator(".jp-OutputArea-output").last).to_contain_text("sampler_name")

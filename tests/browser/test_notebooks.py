@@ -34,7 +34,7 @@ def test_it_runs_from_top_to_bottom(path: Path, lab: Lab, open_notebook: Callabl
     expect(page.locator("[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
     kept = save(page, lab, path.name)
     kinds = {kind for cell in kept["cells"] for output in cell.get("outputs", ()) for kind in output.get("data", ())}
-    assert kinds <= {"text/plain", "text/html", "image/jpeg"}
+    assert kinds <= {"text/plain", "text/html", "image/jpeg", "image/png"}
     pictures = page.locator(".rk-root, .jp-OutputArea-output img")
     if pictures.count():
         pictures.last.scroll_into_view_if_needed()

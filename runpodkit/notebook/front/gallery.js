@@ -2,6 +2,7 @@
 // in unknown order.
 
 const FULL = 12;   // full pictures kept in the page
+const ALL = -1;    // of the values of an axis
 
 class Dialog {
   constructor(view, title) {
@@ -321,44 +322,49 @@ class Blind extends Dialog {
   constructor(view) {
     super(view, "Blind A/B");
     const axes = view.head.axes.map((axis, at) => at).filter((at) => view.head.axes[at].labels.length > 1);
-    this.axis = view.blindAxis ?? (axes.includes(view.rows) ? view.rows : axes[0]);
-    this.sides = [0, 1];
+    this.axis = axes.includes(view.rows) ? view.rows : axes[0];
     const pick = (label, options, value, told) => {
-      const select = el("select", { "aria-label": label, onchange: () => told(Number(select.value)) }, ...options.map((words, i) => el("option", { value: i }, words)));
+      const select = el("select", { "aria-label": label, onchange: () => told(Number(select.value)) }, ...options.map(([at, words]) => el("option", { value: at }, words)));
       select.value = value;
       return select;
     };
+    this.fresh = () => { this.sides = view.head.axes[this.axis].labels.length > 2 ? [ALL, 1] : [0, 1]; };
     this.setup = () => {
-      const labels = view.head.axes[this.axis].labels;
+      const labels = view.head.axes[this.axis].labels.map((words, at) => [at, words]);
+      const several = labels.length > 2 ? [[ALL, "all values"]] : [];
+      const told = (side) => (at) => { this.sides[side] = at; this.setup(); };
       this.tools.replaceChildren(
-        pick("axis", axes.map((at) => view.head.axes[at].name), axes.indexOf(this.axis), (i) => { this.axis = axes[i]; this.sides = [0, 1]; this.setup(); }),
-        ...[0, 1].map((side) => pick(side ? "second value" : "first value", labels, this.sides[side], (i) => { this.sides[side] = i; this.setup(); })));
+        pick("axis", axes.map((at) => [at, view.head.axes[at].name]), this.axis, (at) => { this.axis = at; this.fresh(); this.setup(); }),
+        pick("first value", [...several, ...labels], this.sides[0], told(0)),
+        ...(this.sides[0] === ALL ? [] : [pick("second value", labels, this.sides[1], told(1))]));
       this.begin();
     };
     this.uses = (number) => this.now?.includes(number);
+    this.fresh();
     this.setup();
   }
 
   // Pairs of trials that are equal in everything but the axis, in an order nobody knows.
   begin() {
     const { view } = this, has = (number) => DONE.includes(view.cells.get(number)?.s);
-    const axis = view.head.axes[this.axis], zip = view.head.mode === "zip";
+    const zip = view.head.mode === "zip", [one, other] = this.sides;
     this.pairs = [];
-    if (this.sides[0] !== this.sides[1] && !zip)
-      for (const number of view.cells.keys()) {
-        const at = view.indexes(number);
-        if (at[this.axis] !== this.sides[0]) continue;
-        at[this.axis] = this.sides[1];
-        const other = view.number(at);
-        if (has(number) && has(other)) this.pairs.push([number, other]);
+    for (const first of zip ? [] : view.cells.keys()) {
+      const from = view.indexes(first)[this.axis];
+      if (!has(first) || (one !== ALL && from !== one)) continue;
+      for (let to = 0; to < view.head.axes[this.axis].labels.length; to++) {
+        if (one === ALL ? to <= from : to !== other || to === from) continue;
+        const at = view.indexes(first);
+        at[this.axis] = to;
+        const second = view.number(at);
+        if (has(second)) this.pairs.push([first, second]);
       }
+    }
     for (let i = this.pairs.length - 1; i > 0; i--) {
       const j = Math.floor(Math.random() * (i + 1));
       [this.pairs[i], this.pairs[j]] = [this.pairs[j], this.pairs[i]];
     }
     this.at = 0;
-    this.results = [];
-    this.words = this.sides.map((side) => axis.labels[side]);
     this.next();
   }
 
@@ -396,14 +402,27 @@ class Blind extends Dialog {
 
   finish() {
     this.now = null;
-    this.view.hub.say({ kind: "preferences", key: this.view.key, axis: this.view.head.axes[this.axis].name, first: this.pairs[0][0], second: this.pairs[0][1] }, this.view);
+    this.view.hub.say({ kind: "preferences", key: this.view.key, axis: this.view.head.axes[this.axis].name }, this.view);
   }
 
+  // All answers about the axis so far: who comes first, and a line per value with its interval.
   preferred(message) {
+    const percent = (share) => `${Math.round(100 * share)}%`;
+    const line = ([value, chance, low, high, answers, best, worst]) => {
+      const bar = el("span", { class: "rk-span" }, el("i"), el("b"));
+      Object.assign(bar.firstChild.style, { left: percent(low), right: percent(1 - high) });
+      bar.lastChild.style.left = percent(chance);
+      return [el("span", {}, value), bar, el("span", { class: "rk-number" }, percent(chance)),
+        el("small", {}, `${percent(low)} to ${percent(high)}`), el("small", {}, best === worst ? `rank ${best}` : `rank ${best} to ${worst}`),
+        el("small", {}, `${answers} answer${answers === 1 ? "" : "s"}`)];
+    };
     this.body.replaceChildren(
       el("p", { class: "rk-result" }, message.text),
-      el("p", { class: "rk-hint" }, "All answers are kept with the run: run.preferences() has them, and run.to_csv() counts them for each picture."),
-      el("button", { class: "rk-button", onclick: () => this.begin() }, "Again"));
+      ...(message.ranks.length ? [
+        el("div", { class: "rk-ranks" }, ...message.ranks.flatMap(line)),
+        el("p", { class: "rk-hint" }, "How often each is preferred to another value, with its 95% interval; the dashed line is one half."),
+        el("p", { class: "rk-hint" }, "All answers are kept with the run: run.ranking() and run.preferences() have them, and run.to_csv() counts them for each picture.")] : []),
+      el("p", {}, el("button", { class: "rk-button", onclick: () => this.begin() }, "Again")));
   }
 
   key(event) {
