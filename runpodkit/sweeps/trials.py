@@ -1,0 +1,102 @@
+"""Trials: the points of a sweep, each with full parameters.
+
+Every value was validated when its axis was read, so that 100,000 trials need not be again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from runpodkit.params import ImageParams
+from runpodkit.sweeps.axes import EXTRA
+from runpodkit.sweeps.kinds import REPEAT, Axis, put
+from runpodkit.sweeps.reading import Combined
+
+_STRIDE = 2_654_435_769  # odd, so multiples of it walk all 2^32 seeds before one comes back
+_SEED_COUNT = 2**32
+
+
+class Trial(NamedTuple):
+    """One point of a sweep with full parameters; becomes one job."""
+
+    number: int
+    """From 0, in the order in which trials are drawn."""
+    values: dict[str, Any]
+    """The value of each axis at this point, under the axis' name; of several fields at once its label."""
+    params: ImageParams
+    """With a real seed, never -1."""
+    repeat: int = 0
+    """From 0: which of several equal trials it is.  It is in the trial's key, not in what is sent."""
+
+
+class _Effect(NamedTuple):
+    """What one place of a dimension does."""
+
+    values: dict[str, Any]
+    sets: dict[str, Any]
+    extras: list[tuple[list[str], Any]]
+    """Ways into `extra`, and what stands at their ends."""
+
+
+def trials_of(base: ImageParams, made: Combined, first_seed: int) -> list[Trial]:
+    """All trials in order.
+
+    Args:
+        first_seed: Where neither base nor axes have a seed: the one of all, or of the first cell of the layout if
+            seeds vary.  However trials are numbered, a cell keeps its seed.
+    """
+    effects = [_effects([made.axes[name] for name in names]) for names in made.dimensions]
+    names = list(made.axes)
+    in_order = names == [name for dimension in made.dimensions for name in dimension]
+    has_seed = "seed" in base.model_fields_set or "seed" in made.whole
+    has_extra = "extra" in base.model_fields_set
+    base_extra = base.extra
+    repeats, varies, prompted = made.repeats, made.varies, made.prompted
+    copy, new = base.model_copy, tuple.__new__
+    trials: list[Trial] = []
+    for rank, places in made.cells.walk():
+        values: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        if not has_seed:
+            own["seed"] = _spread(first_seed, rank) if varies else first_seed
+        extra = base_extra
+        for effect, place in zip(effects, places, strict=True):
+            there, sets, ways = effect[place]
+            values |= there
+            own |= sets
+            for way, value in ways:
+                extra = put(extra, way, value)
+        if prompted:
+            own |= prompted.fields(places)
+        if has_extra or extra is not base_extra:
+            own["extra"] = extra
+        if not in_order:
+            values = {name: values[name] for name in names}
+        for repeat in range(repeats):
+            params = copy(update=own)
+            params.__dict__["extra"] = {**extra}  # a copy of parameters shares it, and it is no frozen thing
+            told = values if repeats == 1 else {**values, REPEAT: repeat + 1}
+            trials.append(new(Trial, (len(trials), told, params, repeat)))
+    return trials
+
+
+def _effects(axes: Sequence[Axis]) -> list[_Effect]:
+    """By place of one dimension."""
+    effects = []
+    for place in range(min(len(axis.values) for axis in axes)):
+        effect = _Effect({}, {}, [])
+        for axis in axes:
+            effect.values[axis.name] = axis.values[place]
+            for name, value in axis.sets[place].items():
+                if name.startswith(EXTRA):
+                    effect.extras.append((name.removeprefix(EXTRA).split("."), value))
+                else:
+                    effect.sets[name] = value
+        effects.append(effect)
+    return effects
+
+
+def _spread(first: int, number: int) -> int:
+    """Seed `number` of a walk that starts at `first` and repeats none."""
+    return (first + number * _STRIDE) % _SEED_COUNT
