@@ -300,9 +300,10 @@ def _typed(field: str, raw: list[Any]) -> tuple[list[Any], list[str]]:
         return raw, [f"{_some(bad)} {_is(bad)} no name of an endpoint"] if bad else []
     values: list[Any] = []
     refused: dict[str, list[Any]] = {}
+    numeric = is_number(field)
     known: dict[tuple[type, Any], Any] = {}  # rows of a table have the same values over and over
     for value in raw:
-        if is_number(field) and isinstance(value, bool):
+        if numeric and isinstance(value, bool):
             refused.setdefault("not a number", []).append(value)
             continue
         key = (type(value), value) if isinstance(value, int | float | str) else None
