@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import time
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +98,7 @@ def sweep_command(
     policy |= {key: value for key, value in given.items() if value is not None}
     if dry_run:
         kit = connect(quiet=True, start_worker=False)
-        click.echo(f"{len(asked)} trials: {asked!r}")
+        click.echo(str(asked))
         click.echo(repr(kit.estimate(asked)))
         return
     kit = connect(quiet=True)
@@ -118,19 +117,20 @@ def sweep_command(
 
 
 def read_plan(path: Path) -> tuple[Sweep, dict[str, Any]]:
-    """A sweep and its policy from a TOML file with `[base]`, `[axes]`, `mode` and `[policy]`.
+    """A sweep and its policy from a TOML file: a plan, and `[policy]`.
 
     Raises:
         ValueError: not TOML, or a name or value that cannot be meant; the message names the file.
     """
     from runpodkit.runs.policies import RunPolicy
     from runpodkit.sweeps.sweep import Sweep
+    from runpodkit.sweeps.toml_text import read_toml
 
     try:
-        given = tomllib.loads(path.read_text("utf-8"))
+        given = read_toml(path.read_text("utf-8"))
         policy = given.pop("policy", {})
         RunPolicy(**policy)
-        return Sweep.from_plan(given), dict(policy)
+        return Sweep.from_toml(given), dict(policy)
     except ValidationError as exc:
         raise ValueError(f"{path}: {explain(exc)}") from exc
     except (ValueError, TypeError) as exc:

@@ -238,12 +238,19 @@ class Template:
             ValueError: a choice has no such label.
             KeyError: a choice is missing.
         """
-        pieces = [self._between[0]]
-        for choice, after in zip(self.choices, self._between[1:], strict=True):
+        texts = {}
+        for choice in self.choices:
             label = labels[choice.name]
             if label not in choice.labels:
                 raise ValueError(f"alternatives {choice.name}: {_short(label)} is none of them")
-            pieces += [choice.values[choice.labels.index(label)], after]
+            texts[choice.name] = choice.values[choice.labels.index(label)]
+        return self.fill(texts)
+
+    def fill(self, texts: Mapping[str, str]) -> str:
+        """The prompt with any text in the place of each choice, by the choice's name."""
+        pieces = [self._between[0]]
+        for choice, after in zip(self.choices, self._between[1:], strict=True):
+            pieces += [texts[choice.name], after]
         return "".join(pieces)
 
 

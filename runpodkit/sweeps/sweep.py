@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, Literal, NamedTuple
@@ -34,6 +33,7 @@ from runpodkit.sweeps.reading import (
 )
 from runpodkit.sweeps.sampling import Sample
 from runpodkit.sweeps.splitting import without_endpoints
+from runpodkit.sweeps.toml_text import read_toml, to_toml
 from runpodkit.sweeps.trials import Trial, trials_of
 
 __all__ = ["MAX_TRIALS", "VARY", "Part", "Sweep", "Trial", "seeds", "single", "sweep"]
@@ -132,10 +132,7 @@ class Sweep:
     @property
     def units(self) -> list[tuple[str, ...]]:
         """Axes that belong together because only some combinations of their values are there; others stand alone."""
-        if self._combined.sample is not None and len(self._combined.dimensions) > 1:
-            units = [tuple(self._combined.axes)]
-        else:
-            units = list(self._combined.dimensions)
+        units = [tuple(self._combined.axes)] if self._combined.sample else list(self._combined.dimensions)
         return units + [(name,) for name in repeat_values(self._combined)]
 
     @property
@@ -161,11 +158,20 @@ class Sweep:
         return self._combined.varies
 
     @property
-    def plain(self) -> bool:
-        """Whether base, axes of fields, mode and order as written are all there is of it."""
+    def is_short(self) -> bool:
+        """Whether base, axes, mode and order are all there is of it: no rules, samples, groups or repeats."""
+        return not self._rest()
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether not every combination of values is a trial."""
         made = self._combined
-        extras = made.together or made.where or made.sample or made.keep or made.repeats > 1
-        return not extras and made.cells.as_laid_out and all(axis.plain for axis in made.axes.values())
+        return made.cells.kept is not None or any(len(names) > 1 for names in made.dimensions)
+
+    @property
+    def is_product(self) -> bool:
+        """Whether every combination is one, numbered with the last axis fastest."""
+        return not self.is_sparse and self._combined.cells.as_laid_out
 
     @property
     def hash(self) -> str:
@@ -325,16 +331,19 @@ class Sweep:
         """This sweep as a PLAN.toml, the inverse of `from_toml`."""
         plan = self.to_plan()
         plan.pop("order", None)
-        return toml_text(plan if self._combined.by_cost else {**plan, "order": "written"})
+        return to_toml(plan if self._combined.by_cost else {**plan, "order": "written"})
 
     @classmethod
-    def from_toml(cls, text: str) -> Sweep:
+    def from_toml(cls, plan: str | Mapping[str, Any]) -> Sweep:
         """The sweep of a PLAN.toml without its `policy`; trials are numbered by cost if it does not say otherwise.
+
+        Args:
+            plan: The text, or what was read from it.
 
         Raises:
             ValueError: not TOML, or one line with every problem.
         """
-        return cls.from_plan({"order": "cost", **tomllib.loads(text)})
+        return cls.from_plan({"order": "cost", **(read_toml(plan) if isinstance(plan, str) else plan)})
 
     @classmethod
     def from_rows(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from runpodkit.params import ImageParams
-from runpodkit.sweeps.axes import EXTRA
+from runpodkit.sweeps.axes import ENDPOINT, EXTRA
 from runpodkit.sweeps.kinds import REPEAT, Axis, put
 from runpodkit.sweeps.reading import Combined
 
@@ -35,7 +35,7 @@ class _Effect(NamedTuple):
 
     values: dict[str, Any]
     sets: dict[str, Any]
-    extras: list[tuple[list[str], Any]]
+    extras: Sequence[tuple[list[str], Any]]
     """Ways into `extra`, and what stands at their ends."""
 
 
@@ -83,17 +83,23 @@ def trials_of(base: ImageParams, made: Combined, first_seed: int) -> list[Trial]
 
 def _effects(axes: Sequence[Axis]) -> list[_Effect]:
     """By place of one dimension."""
+    if all(axis.plain and axis.name != ENDPOINT and not axis.name.startswith(EXTRA) for axis in axes):
+        names = [axis.name for axis in axes]
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*(axis.values for axis in axes), strict=True)]
+        return [_Effect(row, row, ()) for row in rows]
     effects = []
     for place in range(min(len(axis.values) for axis in axes)):
-        effect = _Effect({}, {}, [])
+        values: dict[str, Any] = {}
+        sets: dict[str, Any] = {}
+        ways: list[tuple[list[str], Any]] = []
         for axis in axes:
-            effect.values[axis.name] = axis.values[place]
+            values[axis.name] = axis.values[place]
             for name, value in axis.sets[place].items():
                 if name.startswith(EXTRA):
-                    effect.extras.append((name.removeprefix(EXTRA).split("."), value))
+                    ways.append((name.removeprefix(EXTRA).split("."), value))
                 else:
-                    effect.sets[name] = value
-        effects.append(effect)
+                    sets[name] = value
+        effects.append(_Effect(values, sets, ways))
     return effects
 
 
