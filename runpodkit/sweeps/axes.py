@@ -1,18 +1,7 @@
 """Axes: the values of one parameter, from text or from anything Python can list.
 
-The text grammar, item by item of a comma list:
-
-    5, 10, 20          values; "a, b" and 'c' quote a value, a doubled quote is one quote
-    1-10               every whole step from 1 to 10, both included; 10-1 counts down
-    1-10 (+3)          1, 4, 7, 10; 10-1 (-3) counts down; never past the end
-    0-1 [5]            5 points, evenly spaced, both ends included
-
-Ranges are for numbers, and are worked out in decimals: 0-1 (+0.1) ends at 1 exactly.
-Text fields take the comma list alone.  A prompt is one value as it stands, unless all
-of it is a list of quoted values: prompts are full of commas.
-
-Which values a parameter may take is `ImageParams`' business and is asked there, once
-per value.  How axes are combined is not known here.
+What text means is known to `axis_text`, which values a parameter may take to `ImageParams`,
+which is asked once per value.  How axes are combined is not known here.
 """
 
 from __future__ import annotations
@@ -21,7 +10,6 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, localcontext
 from itertools import islice
 from types import NoneType
 from typing import Any, NamedTuple, get_args
@@ -29,6 +17,10 @@ from typing import Any, NamedTuple, get_args
 from pydantic import ValidationError
 
 from runpodkit.params import RANDOM_SEED, ImageParams
+from runpodkit.sweeps.axis_text import is_or_are as _is
+from runpodkit.sweeps.axis_text import read_text
+from runpodkit.sweeps.axis_text import short as _short
+from runpodkit.sweeps.axis_text import some as _some
 
 MAX_VALUES = 10_000
 """Values that one axis may have."""
@@ -41,12 +33,6 @@ ENDPOINT = "endpoint"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PROMPTS = ("user_prompt", "negative_prompt")
-_NUMBER = r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})"
-_RANGE = re.compile(
-    rf"(?P<start>{_NUMBER})\s*-\s*(?P<end>{_NUMBER})"
-    rf"(?:\s*\(\s*(?P<step>{_NUMBER})\s*\)|\s*\[\s*(?P<count>[0-9]{{1,20}})\s*\])?"
-)
-_DIGITS = 100  # of precision: the longest number above, times an index, never rounds
 
 
 class AxisValues(NamedTuple):
@@ -60,7 +46,7 @@ def parse_axis(text: str, field: str, *, unique: bool = True) -> list[Any]:
     """The values that `text` means for a field of `ImageParams`, or for `extra.NAME`.
 
     Args:
-        text: In the grammar at the top of this module.
+        text: In the grammar of `axis_text`.
         field: Its type decides what is a number.  For `extra.NAME`, whose type nobody
             knows, unquoted numbers, ranges, true and false are read as such.
         unique: Report values that come twice; axes that are zipped may repeat.
@@ -87,7 +73,7 @@ def read_axis(field: str, given: object, *, unique: bool = True, most: int = MAX
     if refusal:
         return AxisValues([], [refusal])
     if isinstance(given, str):
-        raw, problems = _read_text(given, field)
+        raw, problems = read_text(given, _kind(field), most=MAX_VALUES, prose=field in _PROMPTS)
     else:
         raw, problems = _listed(given, most)
     if problems:
@@ -159,124 +145,6 @@ def _kind(field: str) -> type | None:
 def is_number(field: str) -> bool:
     """Whether a field of `ImageParams` holds a number, so that text for it can only be grammar."""
     return _kind(field) in (int, float)
-
-
-# Text
-
-
-class _Item(NamedTuple):
-    text: str
-    quoted: bool
-
-
-def _read_text(text: str, field: str) -> tuple[list[Any], list[str]]:
-    if not text.strip():
-        return [], ["empty: give at least one value"]
-    items, problems = _split(text)
-    if field in _PROMPTS and (problems or not all(item.quoted for item in items)):
-        return [text], []
-    kind = _kind(field)
-    values: list[Any] = []
-    read: list[Any]
-    for item in items:
-        if kind in (int, float):
-            read, wrong = _numbers(item.text.strip(), whole=kind is int)
-        elif kind is None and not item.quoted:
-            read, wrong = _guessed(item.text)
-        else:
-            read, wrong = [item.text], []
-        values += read
-        problems += wrong
-        if len(values) > MAX_VALUES:
-            problems.append(f"more than {MAX_VALUES:,} values: use fewer")
-            break
-    return values, problems
-
-
-def _split(text: str) -> tuple[list[_Item], list[str]]:
-    """Items between the commas that no quote holds; a quote counts only where an item begins."""
-    items: list[_Item] = []
-    problems: list[str] = []
-    at = 0
-    while at <= len(text):
-        while at < len(text) and text[at].isspace():
-            at += 1
-        quote = text[at] if at < len(text) and text[at] in "\"'" else None
-        if quote is None:
-            end = text.find(",", at)
-            end = len(text) if end < 0 else end
-            word = text[at:end].strip()
-            if word:
-                items.append(_Item(word, quoted=False))
-            else:
-                problems.append(f"nothing stands {'after the last' if end == len(text) else 'before a'} comma")
-        else:
-            closing = re.compile(rf"((?:[^{quote}]|{quote}{quote})*){quote}(?!{quote})").match(text, at + 1)
-            if closing is None:
-                problems.append(f"the quote of {_short(text[at:])} is never closed")
-                break
-            items.append(_Item(closing[1].replace(quote * 2, quote), quoted=True))
-            end = text.find(",", closing.end())
-            end = len(text) if end < 0 else end
-            if text[closing.end() : end].strip():
-                problems.append(f"{_short(text[at:end].strip())}: only a comma may follow a closing quote")
-        at = end + 1
-    return items, problems
-
-
-def _numbers(text: str, *, whole: bool) -> tuple[list[Any], list[str]]:
-    """One number, or a range of them."""
-    if re.fullmatch(_NUMBER, text):
-        numbers = [Decimal(text)]
-    elif match := _RANGE.fullmatch(text):
-        with localcontext(prec=_DIGITS):
-            numbers, wrong = _range(match)
-        if wrong:
-            return [], [f"range {text}: {wrong}"]
-    else:
-        return [], [f"{_short(text)} is neither a number nor a range such as 1-10, 1-10 (+3) or 0-1 [5]"]
-    if not whole:
-        return [float(number) for number in numbers], []
-    if broken := [float(number) for number in numbers if number % 1]:
-        where = f"range {text}: " if len(numbers) > 1 else ""
-        return [], [f"{where}{_some(broken)} {_is(broken)} not whole"]
-    return [int(number) for number in numbers], []
-
-
-def _range(match: re.Match[str]) -> tuple[list[Decimal], str | None]:
-    start, end = Decimal(match["start"]), Decimal(match["end"])
-    if match["count"]:
-        count = int(match["count"])
-        if not 1 <= count <= MAX_VALUES:
-            return [], f"[{count}] asks for too {'many' if count else 'few'} points, 1 to {MAX_VALUES:,} are possible"
-        if count == 1 and start != end:
-            return [], "one point cannot be both ends: use [2] or more"
-        gaps = max(count - 1, 1)
-        return [(start * (gaps - i) + end * i) / gaps for i in range(count)], None
-    step = Decimal(match["step"]) if match["step"] else Decimal(1 if end >= start else -1)
-    if not step:
-        return [], "the step is 0"
-    if (end - start) * step < 0:
-        way, sign = ("up", "+") if end > start else ("down", "-")
-        return [], f"it goes {way}, so its step needs a {sign}"
-    last = (end - start) // step
-    if last >= MAX_VALUES:
-        return [], f"more than {MAX_VALUES:,} values: use a larger step"
-    if last == 0 and start != end and not match["step"]:
-        return [], "its ends are less than 1 apart: give a step, as (+0.1), or a count, as [5]"
-    return [start + step * i for i in range(int(last) + 1)], None
-
-
-def _guessed(text: str) -> tuple[list[Any], list[str]]:
-    """An unquoted item for an input whose type nobody knows."""
-    if text.lower() in ("true", "false"):
-        return [text.lower() == "true"], []
-    if re.fullmatch(_NUMBER, text) or _RANGE.fullmatch(text):
-        numbers, broken = _numbers(text, whole=True)
-        if broken or "." in text:
-            numbers, broken = _numbers(text, whole=False)
-        return numbers, broken
-    return [text], []
 
 
 # Values
@@ -364,20 +232,3 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_whole(inner) for inner in value]
     return value
-
-
-def _is(values: list[Any]) -> str:
-    return "is" if len(values) == 1 else "are"
-
-
-def _some(values: list[Any], at_most: int = 4) -> str:
-    """The first few values in words: `5`; `5 and 6`; `1, 2, 3, 4 and 96 more`."""
-    shown = [_short(value) for value in values[:at_most]]
-    if len(values) > at_most:
-        return f"{', '.join(shown)} and {len(values) - at_most:,} more"
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
