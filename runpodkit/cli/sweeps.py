@@ -37,7 +37,7 @@ def demo(out: Path, quick: bool) -> None:
     kit = connect(quiet=True)
     click.echo(kit.line, err=True)
     samplers, steps = (DEMO_SAMPLERS[::2], DEMO_STEPS[:3]) if quick else (DEMO_SAMPLERS, DEMO_STEPS)
-    size = {"width": 416, "height": 608} if quick else {"width": 832, "height": 1216}
+    size: dict[str, Any] = {"width": 416, "height": 608} if quick else {"width": 832, "height": 1216}
     plan = sweep(DEMO_PROMPT, sampler_name=list(samplers), steps=list(steps), seed=seeds(1 if quick else 2), **size)
     run = kit.submit(plan, name="demo-quick" if quick else "demo", fresh=True, pilot=False)
     watch(run)

@@ -24,7 +24,9 @@ from itertools import islice
 from typing import Any
 
 from runpodkit.params import ImageParams
+from runpodkit.sweeps.axis_text import split_list
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA, MAX_VALUES, as_list, canonical, read_axis, repeated
+from runpodkit.sweeps.pasted import SIZE, sizes
 from runpodkit.sweeps.prompting import Order, Replace
 
 REPEAT = "repeat"
@@ -226,6 +228,11 @@ def _labels(name: str, given: Any, *, unique: bool, most: int) -> tuple[Axis | N
 
 def _coupled(name: str, given: object, *, unique: bool, most: int) -> tuple[Axis | None, list[str]]:
     fields = name.split("+")
+    if name == SIZE and isinstance(given, str):
+        try:
+            given = sizes(split_list(given))
+        except ValueError as exc:
+            return None, [str(exc)]
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         return None, [f"{given!r:.60} is no list: give a row of values for {' and '.join(fields)}, such as [[832, 1216]]"]
     problems = [f"{field} is named twice" for field in repeated(fields)]

@@ -288,7 +288,8 @@ class Sweep:
         made = self._combined
         axes = {name: axis.plan if not axis.plain else list(axis.values) for name, axis in made.axes.items()}
         order = {} if made.cells.as_laid_out else {"order": "cost"}
-        return json.loads(json.dumps({"base": self._own(), "axes": axes, "mode": made.mode})) | self._rest() | order
+        plan: dict[str, Any] = json.loads(json.dumps({"base": self._own(), "axes": axes, "mode": made.mode}))
+        return plan | self._rest() | order
 
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> Sweep:

@@ -40,7 +40,7 @@ def in_full(base: ImageParams, made: Combined) -> str:
     if made.keep is not None and not made.skipped:
         lines.append(f"  {len(made.cells):,} cells of them, which the plan lists")
     if made.sample:
-        lines.append(f"  {len(made.cells):,} of them: {made.sample.words}")
+        lines.append(f"  {_sampled(made)}")
     if made.repeats > 1:
         lines.append(f"  {len(made.cells):,} cells × {made.repeats} repeats")
     if made.varies:
@@ -58,7 +58,7 @@ def html(base: ImageParams, own: Mapping[str, Any], made: Combined) -> str:
     shared = {name: cut(str(value), 200) for name, value in own.items()}
     axes = {name: cut(", ".join(map(str, axis.values)), 200) for name, axis in made.axes.items()}
     rules = {f"where {rule}": f"leaves out {count:,}" for rule, count in made.skipped.items()}
-    sample = {"sample": made.sample.words} if made.sample else {}
+    sample = {"sample": _sampled(made)} if made.sample else {}
     counts = [str(size) for size in made.cells.sizes]
     counts += [f"{made.repeats} repeats"] if made.repeats > 1 else []
     how = ", zipped" if made.mode == "zip" and made.axes else ""
@@ -67,6 +67,12 @@ def html(base: ImageParams, own: Mapping[str, Any], made: Combined) -> str:
         product = f", {len(made.cells):,} of {_cells(made.cells.sizes)} cells"
         product += f" × {made.repeats} repeats" if made.repeats > 1 else ""
     return facts_html(f"Sweep, {_trials(made)}{how or product}", {**shared, **axes, **rules, **sample})
+
+
+def _sampled(made: Combined) -> str:
+    sample = made.sample
+    how = "" if sample is None else "a Latin hypercube" if sample.method == "latin" else "at random"
+    return f"{len(made.cells):,} of them, {how}, seed {sample.seed if sample else 0}"
 
 
 def values_in(values: Sequence[Any]) -> str:
