@@ -94,7 +94,9 @@ class SweepForm(FormShell):
         """
         plan = source.sweep if isinstance(source, Run) else source
         if isinstance(plan, Sweep) and (beyond := _beyond(plan)):
-            return self._say(f"This form cannot show {beyond}; change the sweep as code: {sweep_code(plan)}", wrong=True)
+            return self._say(
+                f"This form cannot show {beyond}; change the sweep as code: {sweep_code(plan)}", wrong=True
+            )
         if isinstance(plan, Sweep):
             base, axes = plan.base, plan.axes
             self.mode.value = plan.mode

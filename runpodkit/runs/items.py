@@ -252,7 +252,9 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
     axes = run.sweep.axes if run else {name: [] for name in (RUN, "endpoint", *_PARAMETERS) if name in frame.columns}
     seen = {name: _seen(item.facts.get(name) for item in items) for name in axes}
     varied = {name: axes[name] for name, values in seen.items() if len(values) > 1}
-    return Collection(items, varied, units=run.sweep.units if run else (), sparse=run is not None and run.sweep.is_sparse)
+    return Collection(
+        items, varied, units=run.sweep.units if run else (), sparse=run is not None and run.sweep.is_sparse
+    )
 
 
 def _with(items: Sequence[Item], beside: Mapping[str, Mapping[int, Any]]) -> list[Item]:

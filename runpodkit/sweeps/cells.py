@@ -42,7 +42,9 @@ class Cells:
         """Cells in the order of trials: the rank of each in the layout, and its values' places by dimension."""
         if self.kept is not None:
             cells = [(rank, self.places(number)) for rank, number in enumerate(self.kept)]
-            return iter(cells if self.as_laid_out else sorted(cells, key=lambda cell: [cell[1][at] for at in self.order]))
+            return iter(
+                cells if self.as_laid_out else sorted(cells, key=lambda cell: [cell[1][at] for at in self.order])
+            )
         if self.as_laid_out:
             return enumerate(product(*map(range, self.sizes)))
         return self._reordered()

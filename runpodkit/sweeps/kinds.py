@@ -10,6 +10,7 @@ As keys of a plan's `axes`, in JSON, TOML and Python alike:
     time = {replace = "dusk", values = ["dawn"]}     a search and replace in the prompt
     subjects = {order = ["a cat", "a dog"]}          all orders of some parts of the prompt
     batch = {labels = ["a", "b"]}                    a label that sets nothing
+    steps = {rows = [5, {none = true}]}              a field that some values leave as the base has it
 
 The value of an axis at a trial is a plain value, or its label where it sets several fields, edits a prompt
 or has labels.  How axes are combined is not known here.
@@ -24,19 +25,32 @@ from itertools import islice
 from typing import Any
 
 from runpodkit.params import ImageParams
-from runpodkit.sweeps.axis_text import split_list
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA, MAX_VALUES, as_list, canonical, read_axis, repeated
+from runpodkit.sweeps.axis_text import split_list
 from runpodkit.sweeps.pasted import SIZE, sizes
 from runpodkit.sweeps.prompting import Order, Replace
+from runpodkit.sweeps.rows import FACTS
 
 REPEAT = "repeat"
 """The axis of a repeated sweep, with values 1 to n."""
 
-RESERVED = frozenset(
-    "attempts cost_is_estimate cost_usd ended_at endpoint excerpt execution_time_s file flags image image_count images "
-    "job_id key losses maybe_paid_twice negative_prompt_sent note picture prompt prompt_sent queue_delay_s reason "
-    "record repeat reused_from run simulated starred state submitted_at ties trial unread url values wins worker_id".split()
-)
+RESERVED = FACTS | {
+    *(
+        "endpoint",
+        "excerpt",
+        "file",
+        "losses",
+        "params",
+        "picture",
+        "record",
+        "repeat",
+        "run",
+        "ties",
+        "unread",
+        "values",
+    ),
+    "wins",
+}
 """What tables and pages call something else: no name for an axis of one's own."""
 
 _FREE = re.compile(r"[^\s\x00-\x1f]([^\x00-\x1f]{0,62}[^\s\x00-\x1f])?")
@@ -87,6 +101,8 @@ class Axis:
             fields = self.name.split("+")
             rows = [[one[each] for each in fields] for one in sets]
             return replace(self, sets=sets, plan=rows, values=[size_label(row) for row in rows])
+        if _is_rows(self.plan):
+            return row_axis(self.name, [one.get(name) for one in sets])
         single = _is_field(self.name)
         plan = {label: one[name] if single else one for label, one in zip(self.values, sets, strict=True)}
         return replace(self, sets=sets, plan=plan)
@@ -105,8 +121,9 @@ def _plan_of(axis: Axis, numbers: Sequence[int]) -> Any:
         raise ValueError(f"axis {axis.name}: an edit of prompts cannot be taken apart")
     if isinstance(axis.plan, list):
         return [axis.plan[number] for number in numbers]
-    if _is_labels(axis.plan):
-        return {"labels": list(axis.values)}
+    for kind in ("labels", "rows"):
+        if axis.plan.keys() == {kind} and isinstance(axis.plan[kind], list):
+            return {kind: list(axis.values)}
     return {label: axis.plan[label] for label in axis.values}
 
 
@@ -114,6 +131,14 @@ def plain_axis(name: str, values: Sequence[Any]) -> Axis:
     """An axis over values that were checked already."""
     sets: Sequence[Mapping[str, Any]] = [{} for _ in values] if name == ENDPOINT else [{name: each} for each in values]
     return Axis(name, values, sets, values, fields=frozenset() if name == ENDPOINT else frozenset({name}))
+
+
+def row_axis(name: str, values: Sequence[Any]) -> Axis:
+    """An axis over one field, of values that were checked already; None leaves the field as the base has it."""
+    if None not in values:
+        return plain_axis(name, values)
+    sets: list[Mapping[str, Any]] = [{} if each is None else {name: each} for each in values]
+    return Axis(name, values, sets, {"rows": list(values)}, fields=frozenset({name}))
 
 
 def label_axis(name: str, values: Sequence[Any]) -> Axis:
@@ -135,6 +160,8 @@ def read(name: object, given: object, *, unique: bool = True, most: int = MAX_VA
     name, given = written(name), as_list(given)
     if isinstance(given, Replace | Order) or (isinstance(given, Mapping) and not _is_field(name) and _is_edit(given)):
         return _edit(name, given)
+    if isinstance(given, Mapping) and _is_rows(given) and _is_field(name):
+        return _rows(name, given["rows"], most=most)
     if isinstance(given, Mapping) and _is_labels(given) and not _is_field(name):
         return _labels(name, given["labels"], unique=unique, most=most)
     if isinstance(given, Mapping):
@@ -188,6 +215,23 @@ def _is_labels(given: object) -> bool:
     return isinstance(given, Mapping) and given.keys() == {"labels"} and not isinstance(given["labels"], Mapping | str)
 
 
+def _is_rows(given: object) -> bool:
+    return isinstance(given, Mapping) and given.keys() == {"rows"} and isinstance(given["rows"], list)
+
+
+def _rows(name: str, given: list[Any], *, most: int) -> tuple[Axis | None, list[str]]:
+    there = [value for value in given if value is not None]
+    if name == ENDPOINT or not there:
+        return None, ["rows: give a value of a parameter in at least one of them"]
+    values, problems = read_axis(name, there, unique=False, most=most)
+    if len(given) > most:
+        problems = [f"more than {most:,} values: use fewer"]
+    rest = iter(values)
+    return (
+        (None, problems) if problems else (row_axis(name, [None if each is None else next(rest) for each in given]), [])
+    )
+
+
 def _wrong_name(name: str) -> list[str]:
     if _is_field(name):
         return [f"it is named like a parameter: call it something else than {name}"]
@@ -234,7 +278,9 @@ def _coupled(name: str, given: object, *, unique: bool, most: int) -> tuple[Axis
         except ValueError as exc:
             return None, [str(exc)]
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        return None, [f"{given!r:.60} is no list: give a row of values for {' and '.join(fields)}, such as [[832, 1216]]"]
+        return None, [
+            f"{given!r:.60} is no list: give a row of values for {' and '.join(fields)}, such as [[832, 1216]]"
+        ]
     problems = [f"{field} is named twice" for field in repeated(fields)]
     rows = [as_list(row) for row in islice(given, most + 1)]
     if len(rows) > most:

@@ -57,7 +57,9 @@ class Prompted:
             at = dict(zip(dimensions, places, strict=True))
             texts = {name: getattr(base, name) for name in _PROMPTS}
             for axis in setters:
-                texts |= {name: value for name, value in axis.sets[at[dimension[axis.name]]].items() if name in _PROMPTS}
+                texts |= {
+                    name: value for name, value in axis.sets[at[dimension[axis.name]]].items() if name in _PROMPTS
+                }
             left, wrong = _edited(texts, edits, {axis.name: axis.values[at[dimension[axis.name]]] for axis in edits})
             made[places] = {name: text for name, text in left.items() if name in edited and text is not None}
             problems.update(dict.fromkeys(wrong or _refused(made[places])))

@@ -11,7 +11,7 @@ from runpodkit.sweeps.axes import ENDPOINT, EXTRA, MAX_VALUES, repeated
 from runpodkit.sweeps.cells import Cells, by_cost
 from runpodkit.sweeps.kinds import REPEAT, Axis, read, written
 from runpodkit.sweeps.prompted import Prompted
-from runpodkit.sweeps.rules import Known, Rule, skip
+from runpodkit.sweeps.rules import Known, Rule, skip, unreadable
 from runpodkit.sweeps.sampling import Sample
 
 MAX_TRIALS = 100_000
@@ -76,9 +76,7 @@ class Combined:
     @property
     def asked(self) -> Asked:
         """How it was asked for."""
-        return Asked(
-            self.mode, self.together, self.where, self.sample, self.repeats, self.by_cost, self.keep
-        )
+        return Asked(self.mode, self.together, self.where, self.sample, self.repeats, self.by_cost, self.keep)
 
 
 def combine(
@@ -127,7 +125,8 @@ def combine(
     combined = Combined(made, dimensions, cells, varies, asked.mode, groups, repeats=repeats, by_cost=asked.by_cost)
     base = base_of(combined)
     if base is None or problems:
-        _, wrong = _rules(asked)
+        rules, wrong = _rules(asked)
+        wrong += unreadable(rules, {*map(written, flat), *combined.fields})
         return combined, [*problems, *wrong, *([] if asked.sample else _too_many(combined))]
     combined, wrong = _skip(base, combined, asked)
     wrong += _too_many(combined)
@@ -172,10 +171,14 @@ def _groups(asked: Asked, axes: Mapping[Any, Any]) -> tuple[tuple[tuple[str, ...
             continue
         group = tuple(written(name) for name in each)
         problems += [
-            f"together: {name} is no axis; axes: {', '.join(sorted(names)) or 'none'}" for name in group if name not in names
+            f"together: {name} is no axis; axes: {', '.join(sorted(names)) or 'none'}"
+            for name in group
+            if name not in names
         ]
         groups.append(group)
-    problems += [f"together: {name} stands in two places" for name in repeated(name for group in groups for name in group)]
+    problems += [
+        f"together: {name} stands in two places" for name in repeated(name for group in groups for name in group)
+    ]
     if groups and asked.mode == "zip":
         problems.append("together: with mode='zip' all axes go together already")
     return tuple(groups) if not problems else (), problems
@@ -203,7 +206,9 @@ def _unequal(axes: Mapping[str, Axis], groups: Sequence[tuple[str, ...]], zipped
         if len(set(lengths.values())) > 1:
             sizes = ", ".join(f"{name} has {length:,}" for name, length in lengths.items())
             problems.append(
-                f"zip needs axes of equal length: {sizes}" if zipped else f"{word}: axes of equal length are needed: {sizes}"
+                f"zip needs axes of equal length: {sizes}"
+                if zipped
+                else f"{word}: axes of equal length are needed: {sizes}"
             )
         elif len(there) == len(group) and (twice := _same_rows([axes[name] for name in there])):
             problems.append(f"{word} gives the same trial twice: {', '.join(map(repr, twice[:3]))}")
@@ -247,7 +252,9 @@ def _twice_set(axes: Mapping[str, Axis], varies: bool) -> list[str]:
             setters.setdefault(name, axis.name)
     for name in setters:
         above = [name.rsplit(".", depth)[0] for depth in range(1, name.count("."))]
-        problems += [f"axis {setters[name]}: {name} lies in {each}, which is an axis too" for each in above if each in setters]
+        problems += [
+            f"axis {setters[name]}: {name} lies in {each}, which is an axis too" for each in above if each in setters
+        ]
     return problems
 
 
@@ -259,11 +266,11 @@ def _repeats(given: Any) -> tuple[int, list[str]]:
 
 def _rules(asked: Asked) -> tuple[list[Rule], list[str]]:
     """The rules in a list, and what of them and of a sample can be told to be wrong without a base."""
-    given = asked.where
-    if given is None:
-        return [], []
+    given = () if asked.where is None else asked.where
     rules: list[Any] = [given] if isinstance(given, str) or callable(given) else list(given) if _is_list(given) else []
-    problems = [] if rules or _is_list(given) else [f"where={given!r:.60}: give text such as 'steps > 5', or a list of such"]
+    problems = (
+        [] if rules or _is_list(given) else [f"where={given!r:.60}: give text such as 'steps > 5', or a list of such"]
+    )
     if asked.sample is not None and not isinstance(asked.sample, Sample):
         problems.append(f"sample={asked.sample!r:.60}: give rk.random(n) or rk.latin(n)")
     return rules, problems

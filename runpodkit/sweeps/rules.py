@@ -24,6 +24,8 @@ from runpodkit.sweeps.sampling import Sample
 MOST_CELLS = 1_000_000
 """Of a space that rules go through; a larger one has to be sampled."""
 
+_PARAMETERS = frozenset(name for name in ImageParams.model_fields if name not in ("extra", "timeout"))
+
 Rule = str | Callable[..., Any]
 
 
@@ -47,8 +49,7 @@ class Known:
     @property
     def names(self) -> set[str]:
         """All that rules may ask for."""
-        fields = (name for name in ImageParams.model_fields if name not in ("extra", "timeout"))
-        return {*self._axes, *self._setter, *fields, *(f"{EXTRA}{name}" for name in self._base.extra)}
+        return {*self._axes, *self._setter, *_PARAMETERS, *(f"{EXTRA}{name}" for name in self._base.extra)}
 
     def dimension(self, name: str) -> int | None:
         """Where the value of this name changes; None: nowhere."""
@@ -91,6 +92,21 @@ class Asked:
 
     def _ask(self, places: Mapping[int, int]) -> bool:
         return self._test({name: self._known.value(name, places) for name in self._names})
+
+
+def unreadable(rules: Sequence[Rule], names: Collection[str]) -> list[str]:
+    """What can be told to be wrong with rules where axes or base are not good.
+
+    Args:
+        names: Of axes as they were given, and of the fields that they set.
+    """
+    problems = []
+    for rule in rules:
+        try:
+            _read(rule, {*names, *_PARAMETERS})
+        except ValueError as exc:
+            problems.append(str(exc))
+    return problems
 
 
 def skip(
@@ -156,7 +172,9 @@ def _read(rule: Rule, known: Collection[str]) -> tuple[str, Sequence[str], Calla
     named = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     told = f"{getattr(rule, '__name__', 'function')}({', '.join(named)})"
     if not named or len(named) < len(parameters):
-        raise ValueError(f"where {told}: name its parameters like the axes it asks for, such as lambda steps: steps > 5")
+        raise ValueError(
+            f"where {told}: name its parameters like the axes it asks for, such as lambda steps: steps > 5"
+        )
     if unknown := [name for name in named if name not in known]:
         raise ValueError(f"where {told}: {', '.join(unknown)} is neither an axis nor a parameter")
 

@@ -55,7 +55,9 @@ def without_endpoints(made: Combined, endpoint: str, left_out: Container[tuple[s
     if not cells:
         return Share(axes, asked, numbers)
     dimensions = [tuple(name for name in there if name != ENDPOINT) for there in made.dimensions]
-    first = [names.index(there[0]) for there in sorted(filter(None, dimensions), key=lambda there: names.index(there[0]))]
+    first = [
+        names.index(there[0]) for there in sorted(filter(None, dimensions), key=lambda there: names.index(there[0]))
+    ]
     whole = Cells(tuple(len(used[at]) for at in first), ())
     kept = sorted(whole.number([own[at] for at in first]) for own in numbers)
     return Share(axes, asked if len(kept) == len(whole) else replace(asked, keep=runs_of(kept)), numbers)

@@ -359,20 +359,22 @@ class Sweep:
 
         Args:
             rows: A DataFrame, the path of a CSV file, or a list of dicts.  Columns named like parameters or `extra.NAME`
-                set them; all others become labels by which pictures are placed and filtered.
+                set them; all others become labels by which pictures are placed and filtered.  An empty cell leaves
+                what the base has.  What `run.to_csv` wrote is such a table: its trials are drawn again.
             base: What all rows share: parameters, or the prompt alone.  Not needed where a column has prompts.
             repeats, by_cost: As for a sweep.
 
         Raises:
             ValueError: one line with every problem, each naming its column.
         """
-        from runpodkit.sweeps.tabular import axes_of_rows
+        from runpodkit.sweeps.tabular import tabular
 
-        own, axes = axes_of_rows(rows)
         shared = {"user_prompt": base} if isinstance(base, str) else {}
         if isinstance(base, ImageParams):
             shared = {name: getattr(base, name) for name in base.model_fields_set}
-        return make({**shared, **own}, axes, Asked("zip", repeats=repeats, by_cost=by_cost))
+        table = tabular(rows, needs_prompt=not shared)
+        asked = Asked("zip", repeats=repeats if table.repeats == 1 else table.repeats, by_cost=by_cost)
+        return make({**shared, **table.base}, table.axes, asked)
 
     def with_base(self, **fields: Any) -> Sweep:
         """The same axes over another base."""
@@ -480,7 +482,9 @@ def sweep(
         ValueError: one line with every problem.
     """
     prompt, choices = _chosen(prompt)
-    return _asked({"user_prompt": prompt, **choices}, fields, axes or {}, Asked(mode, together, where, sample, repeats, by_cost))
+    return _asked(
+        {"user_prompt": prompt, **choices}, fields, axes or {}, Asked(mode, together, where, sample, repeats, by_cost)
+    )
 
 
 def single(prompt: str, /, **fields: Any) -> Sweep:
@@ -519,9 +523,7 @@ def _chosen(prompt: Any) -> tuple[Any, dict[str, Replace]]:
     if not marks:
         return template.render({}), {}
     marked = template.fill(marks)
-    return marked, {
-        choice.name: Replace(marks[choice.name], choice.values, keep=False) for choice in template.choices
-    }
+    return marked, {choice.name: Replace(marks[choice.name], choice.values, keep=False) for choice in template.choices}
 
 
 def _written_out(prompt: str) -> list[str]:
@@ -595,7 +597,9 @@ def _checked(own: Mapping[str, Any], axes: Mapping[Any, Any], asked: Asked) -> S
 
 def _without(extra: Mapping[str, Any], combined: Combined) -> tuple[dict[str, Any], list[str]]:
     """The extra inputs of a base that no axis sets at each of its values; and what stands where an axis has a table."""
-    left = json.loads(json.dumps(dict(extra))) if any(name.startswith(EXTRA) for name in combined.fields) else dict(extra)
+    left = (
+        json.loads(json.dumps(dict(extra))) if any(name.startswith(EXTRA) for name in combined.fields) else dict(extra)
+    )
     problems = []
     for name, axis in combined.fields.items():
         if not name.startswith(EXTRA):
@@ -606,7 +610,9 @@ def _without(extra: Mapping[str, Any], combined: Combined) -> tuple[dict[str, An
             table = table.get(step, {})
             if not isinstance(table, dict):
                 there = EXTRA + ".".join(way[: at + 1])
-                problems.append(f"axis {axis.name}: {there} is {table!r:.60} in the base, not a table with {last} in it")
+                problems.append(
+                    f"axis {axis.name}: {there} is {table!r:.60} in the base, not a table with {last} in it"
+                )
                 break
         else:
             if name in axis.whole:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from runpodkit.params import ImageParams
-from runpodkit.sweeps.axes import ENDPOINT, EXTRA
+from runpodkit.sweeps.axes import EXTRA
 from runpodkit.sweeps.kinds import REPEAT, Axis, put
 from runpodkit.sweeps.reading import Combined
 
@@ -83,24 +83,30 @@ def trials_of(base: ImageParams, made: Combined, first_seed: int) -> list[Trial]
 
 def _effects(axes: Sequence[Axis]) -> list[_Effect]:
     """By place of one dimension."""
-    if all(axis.plain and axis.name != ENDPOINT and not axis.name.startswith(EXTRA) for axis in axes):
-        names = [axis.name for axis in axes]
-        rows = [dict(zip(names, row, strict=True)) for row in zip(*(axis.values for axis in axes), strict=True)]
-        return [_Effect(row, row, ()) for row in rows]
+    setting = [axis for axis in axes if axis.fields]
+    if all(axis.plain and not axis.name.startswith(EXTRA) for axis in setting):
+        values = _rows(axes)
+        sets = values if len(setting) == len(axes) else _rows(setting) or [{} for _ in values]
+        return [_Effect(*pair, ()) for pair in zip(values, sets, strict=True)]
     effects = []
     for place in range(min(len(axis.values) for axis in axes)):
-        values: dict[str, Any] = {}
-        sets: dict[str, Any] = {}
+        there: dict[str, Any] = {}
+        own: dict[str, Any] = {}
         ways: list[tuple[list[str], Any]] = []
         for axis in axes:
-            values[axis.name] = axis.values[place]
+            there[axis.name] = axis.values[place]
             for name, value in axis.sets[place].items():
                 if name.startswith(EXTRA):
                     ways.append((name.removeprefix(EXTRA).split("."), value))
                 else:
-                    sets[name] = value
-        effects.append(_Effect(values, sets, ways))
+                    own[name] = value
+        effects.append(_Effect(there, own, ways))
     return effects
+
+
+def _rows(axes: Sequence[Axis]) -> list[dict[str, Any]]:
+    names = [axis.name for axis in axes]
+    return [dict(zip(names, row, strict=True)) for row in zip(*(axis.values for axis in axes), strict=True)]
 
 
 def _spread(first: int, number: int) -> int:

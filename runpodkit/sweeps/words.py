@@ -36,7 +36,7 @@ def in_full(base: ImageParams, made: Combined) -> str:
     sizes = _product(made)
     if sizes:
         lines.append(f"  {sizes}{f' = {_cells(made.cells.sizes)} cells' if len(made.cells.sizes) > 1 else ''}")
-    lines += [f"  {count:,} left out where not {rule}" for rule, count in made.skipped.items()]
+    lines += [f"  {count:,} left out by the rule {rule}" for rule, count in made.skipped.items()]
     if made.keep is not None and not made.skipped:
         lines.append(f"  {len(made.cells):,} cells of them, which the plan lists")
     if made.sample:

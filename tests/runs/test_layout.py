@@ -24,7 +24,8 @@ def planned(zipped: bool = False, **axes: list[Any]) -> Collection:
         item(f"trial {number}", **{"width": 64, **dict(zip(axes, cell, strict=True))})
         for number, cell in enumerate(values)
     ]
-    return Collection(items, axes, planned=True, zipped=zipped)
+    units = [tuple(axes)] if zipped else []
+    return Collection(items, axes, planned=True, units=units, sparse=zipped)
 
 
 def loose(*items: Item, axes: dict[str, list[Any]] | None = None) -> Collection:
