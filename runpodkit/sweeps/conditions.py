@@ -24,9 +24,10 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from runpodkit.reprs import cut
+from runpodkit.sweeps.comparisons import NUMBERS, Compare, MixError, comparison, is_number, kind_of, no_number
 
 MAX_LENGTH = 1_000
 """Characters of one rule."""
@@ -53,15 +54,16 @@ _ARITHMETIC: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
     ast.FloorDiv: operator.floordiv,
 }
-_EQUAL: Mapping[type[ast.AST], Callable[[Any, Any], bool]] = {ast.Eq: operator.eq, ast.NotEq: operator.ne}
-_ORDER: Mapping[type[ast.AST], Callable[[Any, Any], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
+_SIGNS: Mapping[type[ast.cmpop], str] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.In: "in",
+    ast.NotIn: "not in",
 }
-_NUMBERS = (int, float)
-_ORDERED = (int, float, str)
 _INSTEAD: Mapping[type[ast.AST], str] = {
     ast.Pow: "`**` is not known: multiply",
     ast.Call: "nothing can be called in a rule",
@@ -103,7 +105,7 @@ class Rule:
         except ArithmeticError as exc:
             why = "divides by 0" if isinstance(exc, ZeroDivisionError) else "makes a number that is too large"
             raise ValueError(f"rule {_quote(self.text)} {why} at {self._seen(values)}") from None
-        except _MixError as exc:
+        except MixError as exc:
             raise ValueError(f"rule {_quote(self.text)}: {exc}, at {self._seen(values)}") from None
 
     def _seen(self, values: _Values) -> str:
@@ -128,10 +130,6 @@ def read_rule(text: str, names: Iterable[str]) -> Rule:
     if reader.problems:
         raise ValueError(f"rule {_quote(text)}: {'; '.join(dict.fromkeys(reader.problems))}")
     return Rule(text, frozenset(reader.used), test)
-
-
-class _MixError(Exception):
-    """Values of a cell that a sign cannot take together."""
 
 
 class _Reader:
@@ -256,7 +254,7 @@ class _Reader:
 
         def signed(values: _Values) -> Any:
             value = inner(values)
-            return sign * (value if _is_number(value) else _no_number(value, shown))
+            return sign * (value if is_number(value) else no_number(value, shown))
 
         return signed
 
@@ -268,9 +266,9 @@ class _Reader:
 
         def worked_out(values: _Values) -> Any:
             first, second = left(values), right(values)
-            if type(first) in _NUMBERS and type(second) in _NUMBERS:
+            if type(first) in NUMBERS and type(second) in NUMBERS:
                 return sign(first, second)
-            return _no_number(second if _is_number(first) else first, shown)
+            return no_number(second if is_number(first) else first, shown)
 
         return worked_out
 
@@ -290,12 +288,12 @@ class _Reader:
             return part
         shown = self._shown(node)
         if _is_fixed(node) and not self.problems and not isinstance(part({}), bool):
-            self.problems.append(f"{shown} is {_kind(part({}))}, not yes or no: compare it to something")
+            self.problems.append(f"{shown} is {kind_of(part({}))}, not yes or no: compare it to something")
 
         def truth(values: _Values) -> bool:
             value = part(values)
             if not isinstance(value, bool):
-                raise _MixError(f"{shown} is {_kind(value)}, not yes or no: compare it to something")
+                raise MixError(f"{shown} is {kind_of(value)}, not yes or no: compare it to something")
             return value
 
         return truth
@@ -310,7 +308,7 @@ class _Reader:
             if _is_fixed(sides[place]) and _is_fixed(sides[place + 1]) and not self.problems:
                 try:
                     compare(parts[place]({}), parts[place + 1]({}))
-                except _MixError as exc:
+                except MixError as exc:
                     self.problems.append(str(exc))
             steps.append(compare)
         if len(steps) == 1:
@@ -331,20 +329,14 @@ class _Reader:
 
         return chained
 
-    def _compare(self, sign: ast.cmpop, shown: str) -> Callable[[Any, Any], bool]:
-        if compare := _EQUAL.get(type(sign)):
-            return _equality(compare, shown)
-        if compare := _ORDER.get(type(sign)):
-            return _ordering(compare, shown)
-        if isinstance(sign, ast.In | ast.NotIn):
-            return _membership(isinstance(sign, ast.In), shown)
+    def _compare(self, sign: ast.cmpop, shown: str) -> Compare:
+        if type(sign) in _SIGNS:
+            return comparison(_SIGNS[type(sign)], shown)
         self.problems.append(f"{shown}: {_INSTEAD.get(type(sign), 'this comparison is not known')}")
         return lambda left, right: False
 
     def _want_number(self, node: ast.expr) -> None:
-        if isinstance(node, ast.Constant | ast.List) and not (
-            isinstance(node, ast.Constant) and _is_number(node.value)
-        ):
+        if isinstance(node, ast.Constant | ast.List) and not (isinstance(node, ast.Constant) and is_number(node.value)):
             self.problems.append(f"{self._shown(node)} is not a number, so it cannot be counted with")
 
     def _refuse(self, problem: str) -> _Part:
@@ -372,76 +364,6 @@ def _both(first: _Part, second: _Part) -> _Part:
 
 def _either(first: _Part, second: _Part) -> _Part:
     return lambda values: first(values) or second(values)
-
-
-def _equality(compare: Callable[[Any, Any], bool], shown: str) -> Callable[[Any, Any], bool]:
-    def equal(left: Any, right: Any) -> bool:
-        if type(left) is not type(right) and left is not None and right is not None and _kind(left) != _kind(right):
-            _mixed(left, right, shown)
-        return compare(left, right)
-
-    return equal
-
-
-def _ordering(compare: Callable[[Any, Any], bool], shown: str) -> Callable[[Any, Any], bool]:
-    def ordered(left: Any, right: Any) -> bool:
-        if type(left) is type(right) and type(left) in _ORDERED:
-            return compare(left, right)
-        if left is None or right is None:
-            raise _MixError(f"{shown} has nothing to compare where a value is none: ask for `!= none and …` first")
-        kind = _kind(left)
-        if kind != _kind(right):
-            _mixed(left, right, shown)
-        if kind not in ("a number", "text"):
-            raise _MixError(f"{shown}: {kind} is neither more nor less")
-        return compare(left, right)
-
-    return ordered
-
-
-def _membership(wanted: bool, shown: str) -> Callable[[Any, Any], bool]:
-    def member(left: Any, right: Any) -> bool:
-        if isinstance(right, str):
-            if not isinstance(left, str):
-                _mixed(left, right, shown)
-            return (left in right) is wanted
-        if not isinstance(right, list | tuple):
-            raise _MixError(f"{shown}: {_kind(right)} holds nothing; after `in` comes a list or text")
-        kind = _kind(left)
-        # True is 1 to Python, not to a reader: only what is of one kind is compared.
-        alike = [item for item in right if _kind(item) == kind]
-        if right and not alike and left is not None and any(item is not None for item in right):
-            _mixed(left, right[0], shown)
-        return (left in alike) is wanted
-
-    return member
-
-
-def _mixed(left: Any, right: Any, shown: str) -> NoReturn:
-    raise _MixError(f"{shown} compares {_kind(left)} to {_kind(right)}")
-
-
-def _no_number(value: Any, shown: str) -> NoReturn:
-    raise _MixError(f"{shown} counts with {_kind(value)}: only numbers can be")
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in _NUMBERS
-
-
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list() | tuple():
-            return "a list"
-    return "a table"
 
 
 def _is_fixed(node: ast.expr) -> bool:

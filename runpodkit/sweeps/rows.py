@@ -20,20 +20,13 @@ What becomes of the columns, and what the base is, is not known here.
 
 from __future__ import annotations
 
-import csv
 import difflib
-import gzip
 import json
 import math
-import os
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice, repeat
-from pathlib import Path
-from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -42,9 +35,7 @@ from runpodkit.params import RANDOM_SEED, ImageParams
 from runpodkit.reprs import cut
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA, read_axis
 from runpodkit.sweeps.pasted import axis_name
-
-MAX_ROWS = 100_000
-"""Rows that one sweep may have."""
+from runpodkit.sweeps.row_tables import MARK, NUMBER, TRUTHS, Table, read_table, unmarked
 
 # fmt: off
 FACTS = frozenset((
@@ -58,11 +49,7 @@ FACTS = frozenset((
 Role = Literal["field", "extra", "endpoint", "label"]
 
 _MOST_TOLD = 20
-_LINES_AT_ONCE = 1_000
-_FORMULA = "=+-@\t\r\n＝＋－＠"
-_WHOLE = re.compile(r"-?[0-9]{1,4000}")
-_NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_TRUTH = {"true": True, "false": False}
+_OF_WHOLES, _OF_NUMBERS = {*"-0123456789"}, {*"-+.0123456789eE"}
 
 
 class Column(NamedTuple):
@@ -99,7 +86,7 @@ def columns_of(rows: Any, *, required: Collection[str] = ()) -> Rows:
             a spreadsheet does, so the first below the names is 2; others from 0, as Python does.
         OSError: the file cannot be read.
     """
-    table = _read(rows)
+    table = read_table(rows)
     problems, notes, columns = list(table.problems), list[str](), list[Column]()
     named = _named(table, notes, problems)
     for name, (written, role) in named.items():
@@ -124,145 +111,10 @@ def columns_of(rows: Any, *, required: Collection[str] = ()) -> Rows:
     return Rows(columns, table.count, notes)
 
 
-# Tables
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    columns: dict[str, list[Any]]
-    """Cells by name; None where there is no value."""
-    count: int
-    numbers: Sequence[int]
-    """What each row is called."""
-    problems: list[str]
-    text: bool = False
-    """Whether cells are the text of a CSV."""
-    comma: bool = False
-    """Whether numbers may have a decimal comma."""
-
-
-def _read(rows: Any) -> _Table:
-    if isinstance(rows, str | os.PathLike):
-        table = _csv(Path(rows))
-    elif hasattr(rows, "iloc") and hasattr(rows, "columns"):
-        table = _frame(rows)
-    elif isinstance(rows, Iterable) and not isinstance(rows, Mapping | bytes | bytearray):
-        table = _listed(rows)
-    else:
-        raise ValueError(
-            f"{cut(repr(rows), 60)} is no table: give a DataFrame, the path of a CSV file, or a list of dicts"
-        )
-    if not table.problems and not table.count:
-        table.problems.append("the table has no rows")
-    if table.count > MAX_ROWS:
-        raise ValueError(f"the table has more than {MAX_ROWS:,} rows: use several sweeps")
-    return table
-
-
-def _frame(frame: Any) -> _Table:
-    names = [str(name).strip() for name in frame.columns]
-    columns = {}
-    if len(frame) <= MAX_ROWS:
-        for place, name in enumerate(names):
-            series = frame.iloc[:, place]
-            values, missing = series.tolist(), series.isna()
-            if series.dtype == object:
-                values = [_plain(value) for value in values]
-            elif missing.any():
-                values = [None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)]
-            columns[name] = values
-    return _Table(columns, len(frame), range(len(frame)), _twice(names))
-
-
-def _listed(rows: Iterable[Any]) -> _Table:
-    read = list(islice(rows, MAX_ROWS + 1))
-    problems = [
-        f"row {number} is a {type(row).__name__}, not a dict"
-        for number, row in enumerate(read)
-        if not isinstance(row, Mapping)
-    ]
-    good = [row if isinstance(row, Mapping) else {} for row in read]
-    names = dict.fromkeys(name for row in good for name in row)
-    columns = {str(name).strip(): [_plain(row.get(name)) for row in good] for name in names}
-    return _Table(columns, len(read), range(len(read)), problems + _twice([str(name).strip() for name in names]))
-
-
-def _csv(path: Path) -> _Table:
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as file:
-            start = file.readline()
-            file.seek(0)
-            parted = next((sign for sign in ",;\t" if sign in start), ",")
-            lines = csv.reader(file, delimiter=parted, strict=True)
-            names = [_unmarked(name.strip(), plain=False) for name in next(lines, [])]
-            columns, numbers, problems = _columns(lines, len(names))
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not in UTF-8: save it as “CSV UTF-8”") from None
-    except (csv.Error, gzip.BadGzipFile, EOFError) as exc:
-        raise ValueError(f"{path} is no CSV table: {exc}") from None
-    by_name: dict[str, list[Any]] = {}
-    for name, cells in zip(names, columns, strict=True):
-        by_name.setdefault(name, [cell or None for cell in cells] if "" in cells else cells)
-    problems += _twice([name for name in names if name])
-    return _Table(by_name, len(numbers), numbers, problems, text=True, comma=parted != ",")
-
-
-def _columns(lines: Iterator[list[str]], width: int) -> tuple[list[list[Any]], Sequence[int], list[str]]:
-    """Cells by column, the number of each row as a spreadsheet counts, and rows that are too long.
-
-    A line without cells is a row only where there is one column.
-    """
-    columns: list[list[Any]] = [[] for _ in range(width)]
-    numbers: list[int] = []
-    problems: list[str] = []
-    first = 2
-    while len(numbers) <= MAX_ROWS and (some := list(islice(lines, _LINES_AT_ONCE))):
-        kept = range(first, first + len(some))
-        first += len(some)
-        if {*map(len, some)} != {width}:
-            rows = [(number, cells) for number, cells in zip(kept, some, strict=True) if cells or width == 1]
-            problems += [
-                f"row {number} has {len(cells)} cells, more than the {width} names above it"
-                for number, cells in rows
-                if any(cells[width:])
-            ]
-            numbers += [number for number, _ in rows]
-            some = [[*cells, *[""] * width][:width] for _, cells in rows]
-        else:
-            numbers += kept
-        for column, cells in zip(columns, zip(*some, strict=True), strict=False):
-            column.extend(cells)
-    return columns, numbers, problems
-
-
-def _twice(names: Sequence[str]) -> list[str]:
-    return [f"column {name} comes more than once" for name, times in Counter(names).items() if times > 1]
-
-
-def _plain(value: Any) -> Any:
-    """A cell from Python: numpy's scalars as Python's own, None for all that mean a missing value."""
-    if type(value) in (str, int, bool, NoneType):
-        return value
-    if (tolist := getattr(value, "tolist", None)) is not None and callable(tolist):
-        value = tolist()
-    if isinstance(value, float):
-        return None if math.isnan(value) else value
-    return None if type(value).__name__ in ("NAType", "NaTType") else value
-
-
-def _unmarked(cell: str, *, plain: bool) -> str:
-    """A cell without the `'` that spreadsheets take for "this is text"; a prompt may begin with one of its own."""
-    if not cell.startswith("'"):
-        return cell
-    rest = cell[1:]
-    marked = not rest or rest[0] in _FORMULA or rest[0] == "'"
-    return rest if marked or (plain and (_NUMBER.fullmatch(rest) or rest.lower() in _TRUTH)) else cell
-
-
 # Names
 
 
-def _named(table: _Table, notes: list[str], problems: list[str]) -> dict[str, tuple[str, Role]]:
+def _named(table: Table, notes: list[str], problems: list[str]) -> dict[str, tuple[str, Role]]:
     """Which columns there are: by our name, the name in the table and what the column is."""
     if "extra" in table.columns:
         _spread_extra(table, problems)
@@ -310,7 +162,7 @@ def _what(written: str, all_names: Collection[str]) -> tuple[str, Role | None]:
     return (name, "field") if name in ImageParams.model_fields else (written, "label")
 
 
-def _spread_extra(table: _Table, problems: list[str]) -> None:
+def _spread_extra(table: Table, problems: list[str]) -> None:
     """A column of dicts as a column for each name in them."""
     cells = table.columns.pop("extra")
     if table.text:
@@ -332,7 +184,7 @@ def _spread_extra(table: _Table, problems: list[str]) -> None:
 _Wrong = list[tuple[int, str]]
 
 
-def _typed(name: str, role: Role, cells: list[Any], table: _Table) -> tuple[list[Any], _Wrong]:
+def _typed(name: str, role: Role, cells: list[Any], table: Table) -> tuple[list[Any], _Wrong]:
     """Cells as the column holds them, and what is wrong with which of them."""
     match role:
         case "field":
@@ -361,10 +213,10 @@ def _is_text(field: str) -> bool:
     return str in (annotation, *get_args(annotation))
 
 
-def _field_cells(field: str, cells: list[str], table: _Table) -> list[str]:
+def _field_cells(field: str, cells: list[str], table: Table) -> list[str]:
     text = _is_text(field)
-    if any(map(str.startswith, cells, repeat("'"))):
-        cells = [_unmarked(cell, plain=not text) for cell in cells]
+    if MARK in "".join(cells):
+        cells = [unmarked(cell, plain=not text) for cell in cells]
     if table.comma and not text:
         cells = [cell.replace(",", ".") if cell.count(",") == 1 else cell for cell in cells]
     return cells
@@ -392,7 +244,7 @@ def _field(field: str, cells: list[Any]) -> tuple[list[Any], _Wrong]:
 
 def _refusal(field: str, cell: Any) -> list[str]:
     """What `read_axis` says of a cell; the text of a number is told as the number."""
-    if isinstance(cell, str) and not _is_text(field) and _NUMBER.fullmatch(cell.strip()):
+    if isinstance(cell, str) and not _is_text(field) and NUMBER.fullmatch(cell.strip()):
         cell = float(cell) if "." in cell or "e" in cell.lower() else int(cell)
     return read_axis(field, [cell]).problems
 
@@ -414,13 +266,15 @@ def _extra(cells: list[Any]) -> tuple[list[Any], _Wrong]:
 
 def _guessed(cells: list[str], *, nested: bool = False) -> list[Any]:
     """Cells of a CSV whose type nobody declared: the narrowest that holds all of them."""
-    if all(_WHOLE.fullmatch(cell) for cell in cells):
-        return [int(cell) for cell in cells]
-    if all(_NUMBER.fullmatch(cell) for cell in cells):
-        return [float(cell) for cell in cells]
-    if all(cell.lower() in _TRUTH for cell in cells):
-        return [_TRUTH[cell.lower()] for cell in cells]
-    return [_from_json(cell) if nested and cell[0] in "[{" else _unmarked(cell, plain=True) for cell in cells]
+    signs = {*"".join(cells)}
+    if signs <= _OF_NUMBERS:
+        with suppress(ValueError):
+            numbers = [*map(int if signs <= _OF_WHOLES else float, cells)]
+            if signs <= _OF_WHOLES or all(map(math.isfinite, numbers)):
+                return numbers
+    if all(cell.lower() in TRUTHS for cell in cells):
+        return [TRUTHS[cell.lower()] for cell in cells]
+    return [_from_json(cell) if nested and cell[0] in "[{" else unmarked(cell, plain=True) for cell in cells]
 
 
 def _from_json(cell: Any) -> Any:

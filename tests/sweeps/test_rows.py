@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from runpodkit.params import ImageParams
 from runpodkit.runs import tables
 from runpodkit.runs.tables.columns import FACTS as FACTS_OF_TABLES
-from runpodkit.sweeps.rows import FACTS, MAX_ROWS, columns_of
+from runpodkit.sweeps.row_tables import MAX_ROWS
+from runpodkit.sweeps.rows import FACTS, columns_of
 
 
 def told(rows, **kwargs) -> str:
@@ -171,7 +172,10 @@ def test_the_marks_of_spreadsheets_are_taken_away_and_other_apostrophes_stay(fil
 
 
 def test_open_columns_of_a_csv_take_the_narrowest_type(file):
-    text = 'extra.a,extra.b,extra.c,extra.d,extra.e,e\n1,1.5,true,"[1, {""x"": 2}]",1,1\n-2,2,False,{broken,a,01/02\n'
+    text = (
+        'extra.a,extra.b,extra.c,extra.d,extra.e,e,f,g,h\n1,1.5,true,"[1, {""x"": 2}]",1,1,1e5,1,1\n'
+        "-2,2,False,{broken,a,01/02,.5,e-,1e999\n"
+    )
 
     assert read(file(text)) == {
         "extra.a": ("extra", [1, -2]),
@@ -180,6 +184,9 @@ def test_open_columns_of_a_csv_take_the_narrowest_type(file):
         "extra.d": ("extra", [[1, {"x": 2}], "{broken"]),
         "extra.e": ("extra", ["1", "a"]),
         "e": ("label", ["1", "01/02"]),
+        "f": ("label", [100_000.0, 0.5]),
+        "g": ("label", ["1", "e-"]),
+        "h": ("label", ["1", "1e999"]),
     }
 
 
