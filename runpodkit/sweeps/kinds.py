@@ -89,7 +89,7 @@ class Axis:
     def hashed(self) -> Any:
         """Its plan in a form in which the order of labels counts, though JSON's keys be sorted."""
         if isinstance(self.plan, Mapping):
-            return [[key, value] for key, value in self.plan.items()]
+            return {"labelled": [[key, value] for key, value in self.plan.items()]}
         return self.plan
 
     def changed(self, name: str, change: Callable[[Any], Any]) -> Axis:

@@ -153,4 +153,7 @@ def test_rows_of_a_table_are_trials_and_their_other_columns_labels(kit: Kit) -> 
 
 
 def test_a_prompt_of_one_picture_keeps_its_braces(kit: Kit) -> None:
-    assert kit.generate("a {red|blue} pier", seed=1, steps=1, width=64, height=64).params.user_prompt == "a {red|blue} pier"
+    assert (
+        kit.generate("a {red|blue} pier", seed=1, steps=1, width=64, height=64).params.user_prompt
+        == "a {red|blue} pier"
+    )
