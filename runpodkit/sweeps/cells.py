@@ -41,10 +41,14 @@ class Cells:
     def walk(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Cells in the order of trials: the rank of each in the layout, and its values' places by dimension."""
         if self.kept is not None:
-            cells = [(rank, self.places(number)) for rank, number in enumerate(self.kept)]
-            return iter(
-                cells if self.as_laid_out else sorted(cells, key=lambda cell: [cell[1][at] for at in self.order])
-            )
+            kept, order = self.kept, self.order
+            if self.as_laid_out:
+                return ((rank, self.places(number)) for rank, number in enumerate(kept))
+            keys = []
+            for number in kept:
+                places = self.places(number)
+                keys.append(tuple([places[at] for at in order]))
+            return ((rank, self.places(kept[rank])) for rank in sorted(range(len(kept)), key=keys.__getitem__))
         if self.as_laid_out:
             return enumerate(product(*map(range, self.sizes)))
         return self._reordered()

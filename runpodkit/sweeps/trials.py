@@ -53,7 +53,7 @@ def trials_of(base: ImageParams, made: Combined, first_seed: int) -> list[Trial]
     has_extra = "extra" in base.model_fields_set
     base_extra = base.extra
     repeats, varies, prompted = made.repeats, made.varies, made.prompted
-    copy, new = base.model_copy, tuple.__new__
+    shared, set_there, new = base.__dict__, base.model_fields_set, tuple.__new__
     trials: list[Trial] = []
     for rank, places in made.cells.walk():
         values: dict[str, Any] = {}
@@ -69,16 +69,30 @@ def trials_of(base: ImageParams, made: Combined, first_seed: int) -> list[Trial]
                 extra = put(extra, way, value)
         if prompted:
             own |= prompted.fields(places)
+        marked = set_there | own.keys()
         if has_extra or extra is not base_extra:
-            own["extra"] = extra
+            marked.add("extra")
         if not in_order:
             values = {name: values[name] for name in names}
         for repeat in range(repeats):
-            params = copy(update=own)
-            params.__dict__["extra"] = {**extra}  # a copy of parameters shares it, and it is no frozen thing
+            own["extra"] = {**extra}  # for each its own, as it is no frozen thing
+            params = _parameters({**shared, **own}, marked)
             told = values if repeats == 1 else {**values, REPEAT: repeat + 1}
             trials.append(new(Trial, (len(trials), told, params, repeat)))
     return trials
+
+
+def _parameters(values: dict[str, Any], marked: set[str]) -> ImageParams:
+    """What `ImageParams.model_construct` makes of values that are all there, in a third of its time."""
+    params = ImageParams.__new__(ImageParams)
+    _set(params, "__dict__", values)
+    _set(params, "__pydantic_fields_set__", {*marked})
+    _set(params, "__pydantic_extra__", None)
+    _set(params, "__pydantic_private__", None)
+    return params
+
+
+_set = object.__setattr__  # pydantic's own refuses, as parameters are frozen
 
 
 def _effects(axes: Sequence[Axis]) -> list[_Effect]:
