@@ -7,7 +7,7 @@ here that is an error, for who wrote it meant something else.  What a rule looks
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 Compare = Callable[[Any, Any], bool]
@@ -16,6 +16,15 @@ NUMBERS = (int, float)
 """Types of numbers, true and false being none."""
 
 _ORDERED = (int, float, str)
+_KINDS: Mapping[type, str] = {
+    type(None): "none",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    tuple: "a list",
+}
 _EQUAL: Mapping[str, Compare] = {"==": operator.eq, "!=": operator.ne}
 _ORDER: Mapping[str, Compare] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
@@ -36,6 +45,28 @@ def comparison(sign: str, shown: str) -> Compare:
     return _ordering(_ORDER[sign], shown) if sign in _ORDER else _membership(sign == "in", shown)
 
 
+def within(values: Sequence[Any], shown: str, *, wanted: bool = True) -> Callable[[Any], bool]:
+    """Whether a value is one of these; only those of its kind count, as true is 1 to Python and not to a reader.
+
+    Args:
+        shown: The comparison as it was written, for problems.
+        wanted: False asks whether it is none of them.
+    """
+    alike: dict[str, list[Any]] = {}
+    for value in values:
+        alike.setdefault(kind_of(value), []).append(value)
+    others = next((value for value in values if value is not None), None)
+
+    def member(value: Any) -> bool:
+        if same := alike.get(kind_of(value)):
+            return (value in same) is wanted
+        if value is not None and others is not None:
+            _mixed(value, others, shown)
+        return not wanted
+
+    return member
+
+
 def no_number(value: Any, shown: str) -> NoReturn:
     """What is raised where something else than a number is counted with."""
     raise MixError(f"{shown} counts with {kind_of(value)}: only numbers can be")
@@ -48,18 +79,7 @@ def is_number(value: object) -> bool:
 
 def kind_of(value: object) -> str:
     """What kind of value this is, in words."""
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list() | tuple():
-            return "a list"
-    return "a table"
+    return _KINDS.get(type(value), "a table")
 
 
 def _equality(compare: Compare, shown: str) -> Compare:
@@ -95,12 +115,7 @@ def _membership(wanted: bool, shown: str) -> Compare:
             return (left in right) is wanted
         if not isinstance(right, list | tuple):
             raise MixError(f"{shown}: {kind_of(right)} holds nothing; after `in` comes a list or text")
-        kind = kind_of(left)
-        # True is 1 to Python, not to a reader: only what is of one kind is compared.
-        alike = [item for item in right if kind_of(item) == kind]
-        if right and not alike and left is not None and any(item is not None for item in right):
-            _mixed(left, right[0], shown)
-        return (left in alike) is wanted
+        return within(right, shown, wanted=wanted)(left)
 
     return member
 

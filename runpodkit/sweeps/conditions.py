@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runpodkit.reprs import cut
-from runpodkit.sweeps.comparisons import NUMBERS, Compare, MixError, comparison, is_number, kind_of, no_number
+from runpodkit.sweeps.comparisons import NUMBERS, Compare, MixError, comparison, is_number, kind_of, no_number, within
 
 MAX_LENGTH = 1_000
 """Characters of one rule."""
@@ -313,14 +313,19 @@ class _Reader:
             steps.append(compare)
         if len(steps) == 1:
             first, second, only = parts[0], parts[1], steps[0]
+            if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(sides[1], ast.List) and _is_fixed(sides[1]):
+                one_of = within(second({}), self._shown(node), wanted=isinstance(node.ops[0], ast.In))
+                return lambda values: one_of(first(values))
             if isinstance(sides[1], ast.Constant):
                 fixed = second({})
                 return lambda values: only(first(values), fixed)
             return lambda values: only(first(values), second(values))
 
+        start, links = parts[0], list(zip(parts[1:], steps, strict=True))
+
         def chained(values: _Values) -> bool:
-            left = parts[0](values)
-            for part, step in zip(parts[1:], steps, strict=True):
+            left = start(values)
+            for part, step in links:
                 right = part(values)
                 if not step(left, right):
                     return False

@@ -58,12 +58,14 @@ class Replace:
         problems = _field_problems(self.field, get_args(PromptField))
         if not isinstance(self.search, str) or not self.search:
             problems.append(f"search={self.search!r} is no text to look for")
+        if not isinstance(self.keep, bool):
+            problems.append(f"keep={self.keep!r} is neither true nor false")
         if not _is_texts(self.values):
             problems.append("the values are not a list of texts")
         elif not self.values:
             problems.append("give at least one value")
         elif twice := _twice(self.labels):
-            problems.append(f"{_some(twice)} given more than once{' (search is kept as a value)' * self.keep}")
+            problems.append(f"{_some(twice)} given more than once{' (search is kept as a value)' if self.keep else ''}")
         if problems:
             raise ValueError(f"replace {_short(self.search)}: {'; '.join(problems)}")
         object.__setattr__(self, "values", tuple(self.values))
@@ -105,9 +107,7 @@ class Replace:
             ValueError: one line with every problem.
         """
         _check_plan("replace", plan, {"replace", "values"}, {"field", "keep"})
-        return cls(
-            plan["replace"], _tuple(plan["values"]), plan.get("field", "user_prompt"), bool(plan.get("keep", True))
-        )
+        return cls(plan["replace"], _tuple(plan["values"]), plan.get("field", "user_prompt"), plan.get("keep", True))
 
     def _texts(self) -> tuple[str, ...]:
         return (self.search, *self.values) if self.keep else tuple(self.values)

@@ -84,7 +84,7 @@ def test_what_is_pasted_means_what_it_meant_there(field, text, expected):
         ("user_prompt", "a || ", "nothing stands after the last ||"),
         ("user_prompt", "a || || b", "nothing stands before a ||"),
         ("steps", "SKIP: 1", "every value is skipped: leave at least one"),
-        ("seed", "-1, -1", "-1 and -1 are no seed: use rk.seeds(n), or seed='vary'"),
+        ("seed", "-1, -1", "no seed: use rk.seeds(n), or seed='vary' for one per trial"),
         ("seed", "-1, -1", "-1 is given more than once"),
     ],
 )

@@ -67,6 +67,7 @@ def test_what_a_prompt_does_not_hold_is_told(field, prompt, negative, problem):
         (lambda: Replace("", (), "steps"), "field='steps' is none of user_prompt, negative_prompt, both; search="),
         (lambda: Replace("a", ("b",)).apply("a", "c"), "replace: 'c' is none of its values"),
         (lambda: Replace.from_plan({"raplace": "a"}), "'raplace' is not known; known: field, keep, replace, values;"),
+        (lambda: Replace.from_plan({"replace": "a", "values": ["b"], "keep": "no"}), "keep='no' is neither true nor"),
         (lambda: Order.from_plan({"order": 5}), "the parts are not a list of texts"),
         (lambda: permutations(["a"]), "1 parts are not within 2 to 6"),
         (lambda: permutations("abcdefg"), "the parts are not a list of texts"),

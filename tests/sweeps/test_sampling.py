@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from itertools import product
 
@@ -91,6 +92,18 @@ def test_pairs_of_a_latin_square_are_all_drawn():
     times = Counter(tuple(latin(4, seed).pick([4, 4])) for seed in range(600))
 
     assert len(times) == 24
+
+
+@pytest.mark.parametrize("make", [random, latin])
+def test_ten_times_the_cells_cost_about_ten_times_the_work_whatever_the_product(make):
+    def cpu_s(count: int, size: int) -> float:
+        began = time.process_time()
+        make(count).pick([size] * 3)
+        return time.process_time() - began
+
+    small = min(cpu_s(2_000, 1_000) for _ in range(5))
+
+    assert min(cpu_s(20_000, 100_000) for _ in range(3)) < 40 * small  # a product of a million times as many cells
 
 
 @pytest.mark.parametrize(("sizes", "cells"), [([], [()]), ([1, 1], [(0, 0)])])
