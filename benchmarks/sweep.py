@@ -354,7 +354,8 @@ def main() -> None:
         print(json.dumps(one))
     print(json.dumps(parts))
     if given.write:
-        further = KEPT + given.write.read_text("utf-8").partition(KEPT)[2] if given.write.exists() else ""
+        before = given.write.read_text("utf-8") if given.write.exists() else ""
+        further = before[before.index(KEPT) :] if KEPT in before else ""
         given.write.write_text(document(told, parts, imports(), given) + further, encoding="utf-8")
 
 
