@@ -37,7 +37,8 @@ def sweep_code(plan: Sweep) -> str:
     if plan.mode != "grid":
         fields["mode"] = plan.mode
     try:
-        short = sweep(prompt, **fields).to_plan() == plan.to_plan()
+        again = sweep(prompt, **fields)
+        short = again == plan and again.to_plan() == plan.to_plan()  # the order of trials is in the plan alone
     except ValueError:
         short = False
     if not short:

@@ -26,7 +26,9 @@ def test_no_axis_may_have_a_name_that_records_tables_or_answers_need():
 
     assert known <= RESERVED
     for name in ("state", "image", "run", "repeat"):
-        assert read(name, {"a": {"steps": 5}})[1] == [f"{name} means something else in tables and pages: call it something else"]
+        assert read(name, {"a": {"steps": 5}})[1] == [
+            f"{name} means something else in tables and pages: call it something else"
+        ]
 
 
 @pytest.mark.parametrize("name", GIVEN)

@@ -79,7 +79,8 @@ def axis_data(axis: Axis) -> dict[str, Any]:
     values = list(axis.values.values())
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     data: dict[str, Any] = {"name": axis.name, "labels": axis.labels, "json": [as_json(value) for value in values]}
-    parameter = axis.name in ImageParams.model_fields or axis.name.startswith(EXTRA)
+    inner = axis.name.removeprefix(EXTRA)
+    parameter = axis.name in ImageParams.model_fields or (inner != axis.name and "." not in inner)
     if axis.labelled or axis.name in (PICTURE, TRIAL) or not parameter:
         data["about"] = True  # no parameter
     return {**data, "numbers": [plain(value) for value in values]} if numbers else data
