@@ -238,7 +238,7 @@ class _Reader:
 
     def _list(self, node: ast.List, depth: int) -> _Part:
         items = [self._part(item, depth + 1) for item in node.elts]
-        if all(_is_fixed(item) for item in node.elts) and not self.problems:
+        if all(isinstance(item, ast.Constant) for item in node.elts):
             fixed = [item({}) for item in items]
             return lambda values: fixed
         return lambda values: [item(values) for item in items]
@@ -287,8 +287,6 @@ class _Reader:
         ):
             return part
         shown = self._shown(node)
-        if _is_fixed(node) and not self.problems and not isinstance(part({}), bool):
-            self.problems.append(f"{shown} is {kind_of(part({}))}, not yes or no: compare it to something")
 
         def truth(values: _Values) -> bool:
             value = part(values)
@@ -296,7 +294,19 @@ class _Reader:
                 raise MixError(f"{shown} is {kind_of(value)}, not yes or no: compare it to something")
             return value
 
+        self._try(truth, node)
         return truth
+
+    def _try(self, part: _Part, *nodes: ast.expr) -> None:
+        """Ask a part that is the same in every cell right away, so that what is wrong with it is told before any."""
+        if self.problems or not all(map(_is_fixed, nodes)):
+            return
+        try:
+            part({})
+        except MixError as exc:
+            self.problems.append(str(exc))
+        except ArithmeticError:
+            self.problems.append(f"{self._shown(nodes[0])} cannot be worked out")
 
     def _comparison(self, node: ast.Compare, depth: int) -> _Part:
         sides = [node.left, *node.comparators]
@@ -305,21 +315,19 @@ class _Reader:
         for place, sign in enumerate(node.ops):
             pair = ast.Compare(sides[place], [sign], [sides[place + 1]])
             compare = self._compare(sign, self._shown(pair))
-            if _is_fixed(sides[place]) and _is_fixed(sides[place + 1]) and not self.problems:
-                try:
-                    compare(parts[place]({}), parts[place + 1]({}))
-                except MixError as exc:
-                    self.problems.append(str(exc))
+            self._try(_compared(compare, parts[place], parts[place + 1]), sides[place], sides[place + 1])
             steps.append(compare)
         if len(steps) == 1:
             first, second, only = parts[0], parts[1], steps[0]
-            if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(sides[1], ast.List) and _is_fixed(sides[1]):
-                one_of = within(second({}), self._shown(node), wanted=isinstance(node.ops[0], ast.In))
+            sign, listed = node.ops[0], isinstance(sides[1], ast.List) and _is_fixed(sides[1])
+            self._try(second, sides[1])
+            if listed and isinstance(sign, ast.In | ast.NotIn) and not self.problems:
+                one_of = within(second({}), self._shown(node), wanted=isinstance(sign, ast.In))
                 return lambda values: one_of(first(values))
             if isinstance(sides[1], ast.Constant):
                 fixed = second({})
                 return lambda values: only(first(values), fixed)
-            return lambda values: only(first(values), second(values))
+            return _compared(only, first, second)
 
         start, links = parts[0], list(zip(parts[1:], steps, strict=True))
 
@@ -361,6 +369,10 @@ class _Reader:
 
 def _never(values: _Values) -> bool:
     return False
+
+
+def _compared(compare: Compare, first: _Part, second: _Part) -> _Part:
+    return lambda values: compare(first(values), second(values))
 
 
 def _both(first: _Part, second: _Part) -> _Part:

@@ -96,8 +96,11 @@ class Replace:
         return prompt.replace(self.search, value)
 
     def to_plan(self) -> dict[str, Any]:
-        """As plain JSON values, the inverse of `from_plan`."""
-        return {"replace": self.search, "values": list(self.values), "field": self.field, "keep": self.keep}
+        """As plain JSON values, the inverse of `from_plan`; what is as usual is left out."""
+        plan: dict[str, Any] = {"replace": self.search, "values": list(self.values)}
+        if self.field != "user_prompt":
+            plan["field"] = self.field
+        return plan if self.keep else {**plan, "keep": False}
 
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> Replace:
@@ -164,8 +167,9 @@ class Order:
         return "".join([*pieces, prompt[at:]])
 
     def to_plan(self) -> dict[str, Any]:
-        """As plain JSON values, the inverse of `from_plan`."""
-        return {"order": list(self.parts), "field": self.field}
+        """As plain JSON values, the inverse of `from_plan`; what is as usual is left out."""
+        field = {} if self.field == "user_prompt" else {"field": self.field}
+        return {"order": list(self.parts), **field}
 
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> Order:

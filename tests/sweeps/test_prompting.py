@@ -87,6 +87,21 @@ def test_bad_plans_end_in_one_clear_line(make, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_plan_holds_what_is_not_as_usual():
+    assert Replace("a", ("b",)).to_plan() == {"replace": "a", "values": ["b"]}
+    assert Replace("a", ("b",), "both", keep=False).to_plan() == {
+        "replace": "a",
+        "values": ["b"],
+        "field": "both",
+        "keep": False,
+    }
+    assert permutations(["a", "b"], "negative_prompt").to_plan() == {"order": ["a", "b"], "field": "negative_prompt"}
+    assert Replace.from_plan({"replace": "a", "values": ["b"], "field": "user_prompt", "keep": True}).to_plan() == {
+        "replace": "a",
+        "values": ["b"],
+    }
+
+
 words = st.text(max_size=8)
 replaces = st.builds(
     Replace,
