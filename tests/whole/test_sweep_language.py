@@ -10,6 +10,8 @@ import pytest
 
 import runpodkit as rk
 from runpodkit.kit import Kit
+from runpodkit.notebook.hub import Hub
+from runpodkit.notebook.live import LiveRun, place_of
 from runpodkit.runs.run import Run
 from runpodkit.runs.tables import read_csv
 
@@ -101,6 +103,18 @@ def test_a_page_holds_its_axes_and_parameters(kit: Kit, drawn: Any, tmp_path: Pa
         "steps": ["2", "4"],
         "repeat": ["1", "2"],
     }
+
+
+def test_a_live_view_is_told_where_each_trial_stands(kit: Kit, drawn: Any) -> None:
+    run = drawn(kit)
+    head = LiveRun(run, place_of(run), Hub())._head()
+
+    names = [axis["name"] for axis in head["axes"]]
+    told = [
+        {name: head["axes"][at]["labels"][place] for at, (name, place) in enumerate(zip(names, places, strict=True))}
+        for places in head["places"]
+    ]
+    assert told == [{name: str(value) for name, value in record.values.items()} for record in run.records()]
 
 
 def test_a_frozen_run_opens_with_the_whole_sweep(kit: Kit, drawn: Any, tmp_path: Path) -> None:
