@@ -119,5 +119,8 @@ def _points(plan: Sweep) -> Iterator[tuple[Blamed, dict[str, Any]]]:
     if not names:
         yield (), {}
     for together in [size] * (len(size) > 1) + [[name] for name in names if len(size) < 2 or name not in size]:
+        seen_empty = False
         for values, fields in plan.points(*together):
-            yield tuple(values.items()), fields
+            if fields or not seen_empty:  # values that set nothing are all alike
+                yield tuple(values.items()), fields
+            seen_empty = seen_empty or not fields
