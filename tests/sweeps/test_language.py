@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -547,3 +548,31 @@ def test_a_base_may_be_changed_and_every_value_of_a_field():
 
     assert {trial.params.seed for trial in plan.with_base(seed=3).trials("r")} == {3}
     assert [trial.params.width for trial in plan.mapped("width", lambda width: width + 8).trials("r")] == [1224] * 4
+
+
+# Size
+
+
+def cpu_s(work: Any) -> float:
+    """The least of three."""
+    spent = []
+    for _ in range(3):
+        began = time.process_time()
+        work()
+        spent.append(time.process_time() - began)
+    return min(spent)
+
+
+def test_a_trial_of_any_kind_costs_a_few_validations_of_parameters_at_most():
+    count = 5_000
+    rows = [{"steps": 1 + at % 100, "seed": at, "batch": f"b{at % 7}"} for at in range(count)]
+    kinds = [
+        lambda: sweep("a {b|c}", size=LABELLED, seed=range(250), steps=range(1, 11), where="steps > 5"),
+        lambda: sweep("a", seed=range(10_000), cfg_scale="0-30 (+0.01)", steps=range(1, 101), sample=latin(count)),
+        lambda: Sweep.from_rows(rows, "a"),
+    ]
+    one = cpu_s(lambda: [ImageParams(user_prompt="a", steps=1 + at % 100, seed=at) for at in range(count)])
+
+    for kind in kinds:
+        assert len(kind()) == count
+        assert cpu_s(lambda kind=kind: kind().trials("r")) < 15 * one
