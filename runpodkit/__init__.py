@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from runpodkit.runs.picture import Picture
     from runpodkit.runs.ranked import rank
     from runpodkit.runs.run import Run
+    from runpodkit.sweeps.prompting import permutations, replace
+    from runpodkit.sweeps.sampling import latin, random
     from runpodkit.sweeps.sweep import Sweep, seeds, sweep
 
 __version__ = "0.1.0"
@@ -43,9 +45,13 @@ __all__ = [
     "dialects",
     "generate_image_async",
     "grid",
+    "latin",
     "open_run",
+    "permutations",
+    "random",
     "rank",
     "read_metadata",
+    "replace",
     "seeds",
     "sweep",
 ]
@@ -62,9 +68,13 @@ _HOMES = {
     "dialects": "endpoint.dialects.table",
     "generate_image_async": "connecting",
     "grid": "runs.grids",
+    "latin": "sweeps.sampling",
     "open_run": "connecting",
+    "permutations": "sweeps.prompting",
+    "random": "sweeps.sampling",
     "rank": "runs.ranked",
     "read_metadata": "images.metadata",
+    "replace": "sweeps.prompting",
     "seeds": "sweeps.sweep",
     "sweep": "sweeps.sweep",
 }

@@ -67,7 +67,7 @@ from runpodkit.runs.trials import Tools
 from runpodkit.settings import RUNPOD_HOST, EndpointAddress, Settings
 from runpodkit.simulator import MODEL_VERSION, SAMPLERS, SCHEDULERS
 from runpodkit.storage import Store, open_store
-from runpodkit.sweeps.sweep import Sweep, Trial, sweep
+from runpodkit.sweeps.sweep import Sweep, Trial, single
 
 if TYPE_CHECKING:
     from runpodkit.runs.notices import Notify
@@ -229,7 +229,7 @@ class Kit(Searching):
             JobFailedError: the job ended without a picture.
             RunHeldError: the endpoint refuses or does not answer.
         """
-        one = await asyncio.to_thread(with_stored_images, sweep(user_prompt, **fields), self.store)
+        one = await asyncio.to_thread(with_stored_images, single(user_prompt, **fields), self.store)
         if len(one) != 1:
             raise ValueError(
                 f"generate draws one picture, these parameters are {len(one)}: use kit.submit(rk.sweep(…))"
@@ -871,7 +871,7 @@ class Kit(Searching):
         return self.dialect.model_copy(update={"samplers": {name: name for name in SAMPLERS}, "schedulers": schedulers})
 
     def _key(self, trial: Trial) -> str:
-        return trial_key(self.identity, self.dialect.canonical(self.dialect.resolve(trial.params)))
+        return trial_key(self.identity, self.dialect.canonical(self.dialect.resolve(trial.params)), trial.repeat)
 
     def _head(self, plan: Sweep, name: str, policy: RunPolicy, *, kind: str = "sweep", reuse: bool = True) -> RunHead:
         return RunHead(

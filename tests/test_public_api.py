@@ -13,7 +13,7 @@ import runpodkit
 
 PUBLIC = [
     "Endpoint", "Grid", "ImageParams", "Kit", "Picture", "Run", "Sweep", "connect", "dialects", "generate_image_async",
-    "grid", "open_run", "rank", "read_metadata", "seeds", "sweep",
+    "grid", "latin", "open_run", "permutations", "random", "rank", "read_metadata", "replace", "seeds", "sweep",
 ]  # fmt: skip
 HEAVY = [
     "IPython", "PIL", "aiohttp", "boto3", "celery", "httpx", "ipywidgets", "kombu", "numpy", "pandas", "pydantic",

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import time
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +37,7 @@ def demo(out: Path, quick: bool) -> None:
     kit = connect(quiet=True)
     click.echo(kit.line, err=True)
     samplers, steps = (DEMO_SAMPLERS[::2], DEMO_STEPS[:3]) if quick else (DEMO_SAMPLERS, DEMO_STEPS)
-    size = {"width": 416, "height": 608} if quick else {"width": 832, "height": 1216}
+    size: dict[str, Any] = {"width": 416, "height": 608} if quick else {"width": 832, "height": 1216}
     plan = sweep(DEMO_PROMPT, sampler_name=list(samplers), steps=list(steps), seed=seeds(1 if quick else 2), **size)
     run = kit.submit(plan, name="demo-quick" if quick else "demo", fresh=True, pilot=False)
     watch(run)
@@ -105,7 +104,7 @@ def sweep_command(
     policy |= {key: value for key, value in given.items() if value is not None}
     if dry_run:
         kit = connect(quiet=True, start_worker=False)
-        click.echo(f"{len(asked)} trials: {asked!r}")
+        click.echo(str(asked))
         click.echo(repr(kit.estimate(asked)))
         return
     kit = connect(quiet=True)
@@ -124,19 +123,20 @@ def sweep_command(
 
 
 def read_plan(path: Path) -> tuple[Sweep, dict[str, Any]]:
-    """A sweep and its policy from a TOML file with `[base]`, `[axes]`, `mode` and `[policy]`.
+    """A sweep and its policy from a TOML file: a plan, and `[policy]`.
 
     Raises:
         ValueError: not TOML, or a name or value that cannot be meant; the message names the file.
     """
     from runpodkit.runs.policies import RunPolicy
     from runpodkit.sweeps.sweep import Sweep
+    from runpodkit.sweeps.toml_text import read_toml
 
     try:
-        given = tomllib.loads(path.read_text("utf-8"))
+        given = read_toml(path.read_text("utf-8"))
         policy = given.pop("policy", {})
         RunPolicy(**policy)
-        return Sweep.from_plan(given), dict(policy)
+        return Sweep.from_toml(given), dict(policy)
     except ValidationError as exc:
         raise ValueError(f"{path}: {explain(exc)}") from exc
     except (ValueError, TypeError) as exc:

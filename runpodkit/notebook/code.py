@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from runpodkit.params import ImageParams
+from runpodkit.sweeps.prompting import alternatives, literal
 from runpodkit.sweeps.sweep import VARY, Sweep, sweep
 
 WIDE = 110
@@ -24,8 +25,11 @@ def picture_code(params: ImageParams) -> str:
 
 def sweep_code(plan: Sweep) -> str:
     """A call that makes this sweep: the short form where that means the same, else the plan itself."""
+    if plan.composite() or not plan.is_short:
+        return _written(plan)
     base, axes = _asked(plan.base), plan.axes
     prompt = axes.pop("user_prompt", None) or base.pop("user_prompt")
+    prompt = [_unbraced(each) for each in prompt] if isinstance(prompt, list) else _unbraced(prompt)
     base.pop("user_prompt", None)
     fields: dict[str, Any] = {**base, **axes}
     if plan.seed_varies:
@@ -33,16 +37,31 @@ def sweep_code(plan: Sweep) -> str:
     if plan.mode != "grid":
         fields["mode"] = plan.mode
     try:
-        short = sweep(prompt, **fields) == plan
+        again = sweep(prompt, **fields)
+        short = again == plan and again.to_plan() == plan.to_plan()  # the order of trials is in the plan alone
     except ValueError:
         short = False
     if not short:
-        return f"rk.Sweep.from_plan({plan.to_plan()!r})"
+        return _written(plan)
     words = [
         f"{name}={_values(value)}" if name.isidentifier() else f"**{{{name!r}: {_values(value)}}}"
         for name, value in fields.items()
     ]
     return _call("rk.sweep", [repr(prompt), *words])
+
+
+def _unbraced(prompt: str) -> str:
+    """A prompt as `rk.sweep` takes it: braces that it would read as alternatives are escaped."""
+    try:
+        template = alternatives(prompt)
+    except ValueError:
+        return literal(prompt)
+    return prompt if not template.choices and template.render({}) == prompt else literal(prompt)
+
+
+def _written(plan: Sweep) -> str:
+    """The plan itself."""
+    return f"rk.Sweep.from_plan({plan.to_plan()!r})"
 
 
 def _asked(params: ImageParams) -> dict[str, Any]:

@@ -227,13 +227,15 @@ class LiveRun:
         }
 
     def _head(self) -> dict[str, Any]:
-        axes = self.run.sweep.axes
+        sweep = self.run.sweep
+        axes, units = sweep.axes, sweep.units
         params = next(iter(self._records.values())).params if self._records else self.run.sweep.base
         left_out = len(self._records) != len(self.run.sweep)
         return {
             "name": self.run.name,
             "simulated": self.run.simulated,
-            "mode": self.run.sweep.mode,
+            "mode": "zip" if len(units) == 1 and len(units[0]) > 1 else "grid",
+            "places": None if sweep.is_product else [list(places) for places in sweep.places()],
             "axes": [{"name": axis, "labels": [_label(value) for value in values]} for axis, values in axes.items()],
             "count": len(self.run.sweep),
             "has": sorted(self._records) if left_out else None,

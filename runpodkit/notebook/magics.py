@@ -22,9 +22,14 @@ from runpodkit.kit import Kit
 from runpodkit.notebook.nesting import allow_nested_loops
 from runpodkit.params import ImageParams
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA, read_axis
+from runpodkit.sweeps.axis_text import split_list
+from runpodkit.sweeps.pasted import ORDER, REPLACE, SIZE, axis_name
+from runpodkit.sweeps.prompting import permutations, replace
 from runpodkit.sweeps.sweep import VARY, Sweep, sweep
 
 _LINE = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*[:=]\s*(.*)")
+_PASTED = re.compile(r"\s*([^:=]{1,60}?)\s*[:=]\s*(.*)")
+_OF_THE_SWEEP = ("mode", "where", "repeats")
 _TEXT = ("user_prompt", "negative_prompt")
 
 
@@ -38,9 +43,8 @@ def read_cell(body: str) -> Sweep:
     taken = _header(lines)
     fields: dict[str, Any] = {}
     for line in lines[:taken]:
-        found = _LINE.fullmatch(line)
-        if found:
-            name, text = found[1], found[2].strip()
+        if said := _said(line):
+            name, text = said
             if name in fields:
                 raise ValueError(f"{name} is given twice")
             fields[name] = _values(name, text)
@@ -53,20 +57,40 @@ def read_cell(body: str) -> Sweep:
 def _header(lines: list[str]) -> int:
     """How many lines are axes: a block that ends in an empty line, or as many as name parameters."""
     blank = next((at for at, line in enumerate(lines) if not line.strip()), len(lines))
-    if 0 < blank < len(lines) and all(_LINE.fullmatch(line) for line in lines[:blank]):
+    if 0 < blank < len(lines) and all(map(_said, lines[:blank])):
         return blank
-    known = {*ImageParams.model_fields, "mode", ENDPOINT}
+    known = {*ImageParams.model_fields, *_OF_THE_SWEEP, ENDPOINT, SIZE, REPLACE, ORDER}
     for at, line in enumerate(lines):
-        found = _LINE.fullmatch(line)
-        if not found or not (found[1] in known or found[1].startswith(EXTRA)):
+        said = _said(line)
+        if not said or not (said[0] in known or said[0].startswith(EXTRA)):
             return at
     return len(lines)
 
 
+def _said(line: str) -> tuple[str, str] | None:
+    """Name and text of a line that is an axis; names that other grid tools have for one become ours."""
+    found = _PASTED.fullmatch(line)
+    if found is None:
+        return None
+    try:
+        name = axis_name(found[1])
+    except ValueError:
+        name = "user_prompt"
+    if name != "user_prompt":
+        return name, found[2].strip()
+    plain = _LINE.fullmatch(line)
+    return (plain[1], plain[2].strip()) if plain else None
+
+
 def _values(name: str, text: str) -> Any:
     """One value for all trials, or several as an axis."""
-    if name == "mode" or (name == "seed" and text == VARY) or name in _TEXT:
+    if name in ("mode", "where", SIZE) or (name == "seed" and text == VARY) or name in _TEXT:
         return text
+    if name == "repeats":
+        return int(text) if text.isdecimal() and len(text) < 5 else text
+    if name in (REPLACE, ORDER):
+        texts = split_list(text)
+        return replace(texts[0], texts[1:]) if name == REPLACE else permutations(texts)
     values, problems = read_axis(name, text)
     if problems:
         raise ValueError(f"{name}: {'; '.join(problems)}")

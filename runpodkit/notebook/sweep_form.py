@@ -93,6 +93,10 @@ class SweepForm(FormShell):
             source: A sweep, a run, parameters, a `Picture`, or a picture file with its parameters inside.
         """
         plan = source.sweep if isinstance(source, Run) else source
+        if isinstance(plan, Sweep) and (beyond := _beyond(plan)):
+            return self._say(
+                f"This form cannot show {beyond}; change the sweep as code: {sweep_code(plan)}", wrong=True
+            )
         if isinstance(plan, Sweep):
             base, axes = plan.base, plan.axes
             self.mode.value = plan.mode
@@ -312,3 +316,19 @@ class SweepForm(FormShell):
         plan, _ = self._read()
         facts = {"sweep": sweep_code(plan), "trials": f"{len(plan):,}"} if plan else {"sweep": "not filled in"}
         return facts_html("A sweep", facts, self._kit.simulated) + self._run_html
+
+
+def _beyond(plan: Sweep) -> str:
+    """What of a sweep the form has no control for, in words; it would be lost."""
+    rest = {
+        "together": "axes that go together",
+        "where": "rules (where)",
+        "sample": "a sample",
+        "keep": "a choice of cells",
+        "repeats": "repeats",
+    }
+    there = [f"axis {name} ({_KIND})" for name in plan.composite()]
+    return ", ".join([*there, *(words for name, words in rest.items() if name in plan.to_plan())])
+
+
+_KIND = "labels, several fields at once or edits of a prompt"

@@ -73,7 +73,7 @@ def run_picture(run: Run, records: Sequence[Record], read: Callable[[str], bytes
 
 def _first_page(run: Run, records: Sequence[Record]) -> Sequence[Record]:
     """All records if they are few; else those at the first value of a third and further axes, and of these the first."""
-    if len(records) <= PICTURED or run.sweep.mode == "zip":
+    if len(records) <= PICTURED or run.sweep.is_sparse:
         return records[:PICTURED]
     beyond = list(run.sweep.axes)[2:]
     page = [r for r in records if all(value_of(r, axis) == run.sweep.axes[axis][0] for axis in beyond)] or records

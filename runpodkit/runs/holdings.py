@@ -154,6 +154,6 @@ def planned_keys(head: RunHead) -> set[str]:
         return set()
     dialect = head.spelling
     return {
-        trial_key(head.identity, dialect.canonical(dialect.resolve(trial.params)))
+        trial_key(head.identity, dialect.canonical(dialect.resolve(trial.params)), trial.repeat)
         for trial in Sweep.from_plan(dict(head.plan)).trials(head.name)
     }

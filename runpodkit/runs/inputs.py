@@ -27,15 +27,9 @@ def with_stored_images(plan: Sweep, store: Store) -> Sweep:
         ValueError: a path that cannot be read, or bytes that are no picture.
         StoreError: the store cannot be written.
     """
-    base = plan.base
-    if base.input_image is None and "input_image" not in plan.axes:
+    if plan.base.input_image is None and "input_image" not in plan.fields:
         return plan
-    if base.input_image is not None:
-        base = base.with_values({"input_image": store_image(base.input_image, store)})
-    axes = plan.axes | ({"seed": "vary"} if plan.seed_varies else {})
-    if "input_image" in axes:
-        axes["input_image"] = [store_image(image, store) for image in axes["input_image"]]
-    return Sweep(base, axes, plan.mode)
+    return plan.mapped("input_image", lambda image: None if image is None else store_image(image, store))
 
 
 def store_image(image: str, store: Store) -> str:

@@ -68,8 +68,10 @@ class Collection:
     """What was varied, outermost first, with its values in order."""
     planned: bool = False
     """The axes alone tell every two items apart."""
-    zipped: bool = False
-    """Its axes go together, so most combinations of their values were never meant to be."""
+    units: Sequence[tuple[str, ...]] = ()
+    """Axes of which only some combinations of values were meant to be; they stay side by side."""
+    sparse: bool = False
+    """Not every combination of values was meant to be."""
     lacking: bool = False
     """More was meant to be than there are items: a place without one is missing, not empty."""
 
@@ -160,8 +162,8 @@ def of_runs(runs: Sequence[Results]) -> Collection:
             axes[axis] = _merged(axes[axis], values) if axis in axes else list(values)
     if most > 1:
         axes[IMAGE] = list(range(1, most + 1))
-    zipped = any(run.sweep.mode == "zip" for run in runs)
-    return Collection(items, axes, False, zipped)
+    units = dict.fromkeys(unit for run in runs for unit in run.sweep.units if len(unit) > 1)
+    return Collection(items, axes, False, list(units), any(run.sweep.is_sparse for run in runs))
 
 
 def of_run(run: Results, records: Sequence[Record], *, small: Callable[[str], bytes] | None = None) -> Collection:
@@ -176,7 +178,7 @@ def of_run(run: Results, records: Sequence[Record], *, small: Callable[[str], by
     items = items if small else _with(items, run.beside(records))
     axes = {**run.sweep.axes, **({IMAGE: list(range(1, most + 1))} if most > 1 else {})}
     lacking = len(records) < run.head.trials
-    return Collection(items, axes, True, run.sweep.mode == "zip", lacking)
+    return Collection(items, axes, True, run.sweep.units, run.sweep.is_sparse, lacking)
 
 
 def of_records(records: Sequence[Record], store: Store) -> Collection:
@@ -250,7 +252,9 @@ def of_table(frame: pd.DataFrame, store: Store, run: Results | None = None) -> C
     axes = run.sweep.axes if run else {name: [] for name in (RUN, "endpoint", *_PARAMETERS) if name in frame.columns}
     seen = {name: _seen(item.facts.get(name) for item in items) for name in axes}
     varied = {name: axes[name] for name, values in seen.items() if len(values) > 1}
-    return Collection(items, varied, zipped=run is not None and run.sweep.mode == "zip")
+    return Collection(
+        items, varied, units=run.sweep.units if run else (), sparse=run is not None and run.sweep.is_sparse
+    )
 
 
 def _with(items: Sequence[Item], beside: Mapping[str, Mapping[int, Any]]) -> list[Item]:

@@ -121,7 +121,7 @@ def lay_out(
     else:
         axes = _dense(items, [name for name in source.axes if name not in given[2]], given[2]) if free else []
     _check_names([name for names in given for name in names], known | set(axes), axes or list(source.axes))
-    down, across, deep = place_axes(axes, rows, cols, pages, zipped=source.zipped)
+    down, across, deep = place_axes(axes, rows, cols, pages, units=source.units)
     if told := _tell_apart(items, (*deep, *down, *across), source.axes):
         if not free and rows is None:
             down = (*down, *told)
@@ -137,19 +137,28 @@ def lay_out(
         plan = _flow(spots, deep, across, naming, reference, aspect, placed)
     else:
         plan = _table(spots, deep, down, across, naming, reference, placed)
-    return plan if source.lacking and not source.zipped else _with_blanks(plan)
+    return plan if source.lacking and not source.sparse else _with_blanks(plan)
 
 
 def place_axes(
-    axes: Sequence[str], rows: Names, cols: Names, pages: Names = None, *, zipped: bool = False
+    axes: Sequence[str],
+    rows: Names,
+    cols: Names,
+    pages: Names = None,
+    *,
+    units: Sequence[tuple[str, ...]] = (),
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Names that run down, across and through the pages, outer first; of axes nobody placed the first runs down."""
+    """Names that run down, across and through the pages, outer first; of axes nobody placed the first runs down.
+
+    Args:
+        units: Axes that stay side by side, as only some combinations of their values are there.
+    """
     down, across, deep = _names(rows), _names(cols), _names(pages)
     rest = [name for name in axes if name not in (*down, *across, *deep)]
-    if zipped and rows is None and cols is None:
-        return (), tuple(rest), deep
-    if rows is None and len(rest) > 1:
-        down, rest = (rest[0],), rest[1:]
+    unit_of = {name: unit for unit in reversed(units) for name in unit}
+    parts = list(dict.fromkeys(tuple(each for each in rest if each in unit_of.get(name, (name,))) for name in rest))
+    if rows is None and len(parts) > 1:
+        down, rest = parts[0], [name for part in parts[1:] for name in part]
     elif rows is None and across:
         down, rest = tuple(rest), []
     return down, (*across, *rest), deep

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runpodkit.endpoint.dialects import Dialect
 from runpodkit.params import ImageParams
 from runpodkit.runs.rows import ImageFile
+from runpodkit.sweeps.kinds import REPEAT
 
 if TYPE_CHECKING:
     from runpodkit.runs.records import Record
@@ -72,9 +73,9 @@ class EqualPictures:
 
     def __init__(self) -> None:
         self._keys: dict[str, dict[int, str]] = {}
-        """Of a fingerprint: the trials that have it, each with its key."""
+        """Of a fingerprint: the trials that have it, each with what tells the picture that it asked for."""
         self._first: dict[str, tuple[int, int | None]] = {}
-        """Of a fingerprint: its first trial, and the first that has another key than that one."""
+        """Of a fingerprint: its first trial, and the first that asked for another picture than that one."""
         self._prints: dict[int, tuple[str, ...]] = {}
         self._remarks: dict[int, str] = {}
 
@@ -90,7 +91,7 @@ class EqualPictures:
             if prints := tuple(one.pixels for one in record.images):
                 self._prints[record.trial] = prints
             for pixels in filter(None, prints):
-                self._keys.setdefault(pixels, {})[record.trial] = record.key
+                self._keys.setdefault(pixels, {})[record.trial] = _asked(record)
                 touched.add(pixels)
         for pixels in touched:
             keys = self._keys[pixels]
@@ -123,6 +124,11 @@ class EqualPictures:
         return self._remarks.get(trial) != before
 
 
+def _asked(record: Record) -> str:
+    """What tells the picture that a trial asked for; repeats ask for the same one."""
+    return record.params.model_dump_json() if REPEAT in record.values else record.key
+
+
 def with_oddities(records: Iterable[Record]) -> list[Record]:
     """Records of one run with what only all of them together tell: `same pixels as trial 3`."""
     whole = list(records)
@@ -151,7 +157,7 @@ def axes_without_effect(records: Iterable[Record]) -> list[str]:
     whole = [record for record in records if record.values]
     if not whole or all(map(is_blank, whole)):
         return []
-    return [axis for axis in whole[0].values if _is_without_effect(axis, whole)]
+    return [axis for axis in whole[0].values if axis != REPEAT and _is_without_effect(axis, whole)]
 
 
 def _is_without_effect(axis: str, records: Sequence[Record]) -> bool:

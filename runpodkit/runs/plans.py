@@ -5,7 +5,6 @@ Pure: sweeps, dialects and heads in, words or sweeps out.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from runpodkit.endpoint.dialects import Dialect
 from runpodkit.runs.joint import LeftOut
 from runpodkit.runs.rows import RunHead, RunState
 from runpodkit.sweeps.axes import ENDPOINT, canonical
+from runpodkit.sweeps.kinds import REPEAT
 from runpodkit.sweeps.sweep import Sweep, Trial
 
 Blamed = tuple[tuple[str, Any], ...]
@@ -27,7 +27,7 @@ def refuse(plan: Sweep, dialect: Dialect) -> None:
 
 def refusals(plan: Sweep, dialect: Dialect) -> Iterator[tuple[Blamed, str]]:
     """What the dialect cannot honour: the axis values to blame, and the reason."""
-    swept = [name for name in plan.axes if name != ENDPOINT]
+    swept = sorted({".".join(name.split(".")[:2]) for name in plan.fields})
     for blamed, fields in _points(plan):
         for problem in dialect.refusals(plan.base.with_values(fields), swept=swept):
             yield blamed, problem
@@ -70,8 +70,8 @@ def extension(plan: Sweep, there: RunHead, state: RunState, key: Callable[[Trial
     old = Sweep.from_plan(dict(there.plan))
     if old.endpoints or plan.endpoints or old.seed_varies or plan.seed_varies:
         raise ValueError("extend=True: a sweep over endpoints or with seed='vary' cannot be extended; use fresh=True")
-    if "seed" not in plan.axes and "seed" not in plan.base.model_fields_set and "seed" not in old.axes:
-        plan = Sweep(plan.base.with_values({"seed": old.trials(there.name)[0].params.seed}), plan.axes, plan.mode)
+    if "seed" not in plan.fields and "seed" not in plan.base.model_fields_set and "seed" not in old.fields:
+        plan = plan.with_base(seed=old.trials(there.name)[0].params.seed)
     if plan == old:
         return plan
     if state not in (RunState.DONE, RunState.CANCELLED):
@@ -109,25 +109,18 @@ def check_name(name: str) -> str:
     return name
 
 
-def _points(plan: Sweep) -> Iterator[tuple[tuple[tuple[str, Any], ...], dict[str, Any]]]:
-    """Every axis value once, by name and as fields of `ImageParams`.
+def _points(plan: Sweep) -> Iterator[tuple[Blamed, dict[str, Any]]]:
+    """Every axis value that some cell has, by name and as fields of `ImageParams`.
 
-    Width and height come together, for a size is refused as a whole.
+    Axes that set width and height come together, for a size is refused as a whole.
     """
-    axes = plan.axes
-    axes.pop(ENDPOINT, None)
-    if not axes:
+    names = [name for name in plan.axes if name not in (ENDPOINT, REPEAT)]
+    size = [name for name in names if name in (plan.setter("width"), plan.setter("height"))]
+    if not names:
         yield (), {}
-    if "width" in axes and "height" in axes:
-        pairs = zip if plan.mode == "zip" else itertools.product
-        for width, height in dict.fromkeys(pairs(axes.pop("width"), axes.pop("height"))):
-            yield (("width", width), ("height", height)), {"width": width, "height": height}
-    for name, values in axes.items():
-        for value in values:
-            yield ((name, value),), _as_fields(name, value)
-
-
-def _as_fields(axis: str, value: Any) -> dict[str, Any]:
-    """An axis value as fields of `ImageParams`; `extra.NAME` is nested."""
-    outer, _, inner = axis.partition(".")
-    return {outer: {inner: value}} if inner else {axis: value}
+    for together in [size] * (len(size) > 1) + [[name] for name in names if len(size) < 2 or name not in size]:
+        seen_empty = False
+        for values, fields in plan.points(*together):
+            if fields or not seen_empty:  # values that set nothing are all alike
+                yield tuple(values.items()), fields
+            seen_empty = seen_empty or not fields

@@ -128,7 +128,7 @@ class TrialWork:
         self._tools, self._conductor, self._head, self._lease, self._trial = tools, conductor, head, lease, trial
         self._dialect = dialect
         self._params: ImageParams = dialect.resolve(trial.params)
-        self.key = trial_key(head.identity, dialect.canonical(self._params))
+        self.key = trial_key(head.identity, dialect.canonical(self._params), trial.repeat)
         self.stock: tuple[Stock, tuple[str, ...]] | None = None
         """Where the store has this picture, for a trial that is not begun."""
         self._me = f"{head.name}/{trial.number}"

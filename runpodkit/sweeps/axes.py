@@ -60,13 +60,14 @@ def parse_axis(text: str, field: str, *, unique: bool = True) -> list[Any]:
     return values
 
 
-def read_axis(field: str, given: object, *, unique: bool = True) -> AxisValues:
+def read_axis(field: str, given: object, *, unique: bool = True, most: int = MAX_VALUES) -> AxisValues:
     """The values of an axis, each with the type of its field, and every problem in words.
 
     Args:
         field: A field of `ImageParams`, or `extra.NAME`.
         given: Grammar text, or a list, range, tuple, array, Series or other ordered iterable.
         unique: Report values that come twice (4 and 4.0 are the same).
+        most: Values that a list may have.
     """
     refusal = _refused_name(field)
     if refusal:
@@ -74,13 +75,13 @@ def read_axis(field: str, given: object, *, unique: bool = True) -> AxisValues:
     if isinstance(given, str):
         raw, problems = read_text(given, _kind(field), most=MAX_VALUES, prose=field in _PROMPTS)
     else:
-        raw, problems = _listed(given)
+        raw, problems = _listed(given, most)
     if problems:
         return AxisValues([], problems)
     if not raw:
         return AxisValues([], ["empty: give at least one value"])
-    if len(raw) > MAX_VALUES:
-        return AxisValues([], [f"more than {MAX_VALUES:,} values: use fewer"])
+    if len(raw) > most:
+        return AxisValues([], [f"more than {most:,} values: use fewer"])
     values, problems = _typed(field, raw)
     if unique and (twice := repeated(values)):
         problems.append(f"{_some(twice)} {_is(twice)} given more than once")
@@ -116,9 +117,9 @@ def as_list(given: object) -> object:
 
 def _refused_name(field: str) -> str | None:
     if field.startswith(EXTRA):
-        if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", field.removeprefix(EXTRA)):
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,100}(\.[A-Za-z0-9_-]{1,100}){0,9}", field.removeprefix(EXTRA)):
             return None
-        return "after `extra.` comes one name of letters, digits, _ and -"
+        return "after `extra.` comes a name of letters, digits, _ and -, or several with dots between them"
     if field == "extra":
         return "an axis over a worker-specific input is called extra.NAME"
     if field == "timeout":
@@ -149,13 +150,13 @@ def is_number(field: str) -> bool:
 # Values
 
 
-def _listed(given: object) -> tuple[list[Any], list[str]]:
+def _listed(given: object, most: int) -> tuple[list[Any], list[str]]:
     given = as_list(given)
     if isinstance(given, set | frozenset):
         return [], ["a set has no order: give a list"]
     if isinstance(given, Mapping | bytes | bytearray) or not isinstance(given, Iterable):
         return [], [f"{_short(given)} is no list of values: give a list, a range or text such as '1-10'"]
-    return [as_list(value) for value in islice(given, MAX_VALUES + 1)], []
+    return [as_list(value) for value in islice(given, most + 1)], []
 
 
 def _typed(field: str, raw: list[Any]) -> tuple[list[Any], list[str]]:
@@ -167,9 +168,15 @@ def _typed(field: str, raw: list[Any]) -> tuple[list[Any], list[str]]:
         return raw, [f"{_some(bad)} {_is(bad)} no name of an endpoint"] if bad else []
     values: list[Any] = []
     refused: dict[str, list[Any]] = {}
+    numeric = is_number(field)
+    known: dict[tuple[type, Any], Any] = {}  # rows of a table have the same values over and over
     for value in raw:
-        if is_number(field) and isinstance(value, bool):
+        if numeric and isinstance(value, bool):
             refused.setdefault("not a number", []).append(value)
+            continue
+        key = (type(value), value) if isinstance(value, int | float | str) else None
+        if key is not None and key in known:
+            values.append(known[key])
             continue
         try:
             params = ImageParams.model_validate({"user_prompt": "-", field: value})
@@ -180,6 +187,8 @@ def _typed(field: str, raw: list[Any]) -> tuple[list[Any], list[str]]:
         if field == "seed" and read == RANDOM_SEED:
             refused.setdefault("no seed: use rk.seeds(n), or seed='vary' for one per trial", []).append(value)
         values.append(read)
+        if key is not None:
+            known[key] = read
     return values, [f"{_some(bad)} {_is(bad)} {why}" for why, bad in refused.items()]
 
 

@@ -193,6 +193,19 @@ class Order:
         return places
 
 
+def replace(search: str, values: Iterable[str], field: PromptField = "user_prompt", *, keep: bool = True) -> Replace:
+    """Search and replace in a prompt, as an axis: the prompt as it stands, then with each of these texts instead.
+
+    Args:
+        field: Which prompt is searched.
+        keep: False leaves out the prompt as it stands.
+
+    Raises:
+        ValueError: nothing to search, no values, or one comes twice.
+    """
+    return Replace(search, _tuple(values), field, keep)
+
+
 def permutations(parts: Iterable[str], field: Literal["user_prompt", "negative_prompt"] = "user_prompt") -> Order:
     """All orders of these parts of a prompt, 2 to 6 of them; they need not stand side by side.
 

@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count as counted
+from itertools import islice
 from typing import Any, Literal, get_args
 
 Method = Literal["random", "latin"]
 
 MAX_PICKS = 100_000
 """Cells that one sample may have."""
+
+MAX_LOOKS = 1_000_000
+"""Cells that are looked at where only some of them may be picked."""
 
 MAX_SAMPLE_SEED = 2**32 - 1
 
@@ -48,14 +52,17 @@ class Sample:
         if problems:
             raise ValueError(f"sample: {'; '.join(problems)}")
 
-    def pick(self, sizes: Sequence[int]) -> list[tuple[int, ...]]:
+    def pick(
+        self, sizes: Sequence[int], stays: Callable[[tuple[int, ...]], bool] | None = None
+    ) -> list[tuple[int, ...]]:
         """Distinct cells, as a position from 0 on each axis, in ascending order.
 
         Args:
             sizes: How many values each axis has, each >= 1.
+            stays: Which cells may be picked; others are passed over.
 
         Raises:
-            ValueError: there are fewer cells than asked for, or an axis is empty.
+            ValueError: there are fewer cells than asked for, as far as a million were looked at, or an axis is empty.
         """
         if any(size < 1 for size in sizes):
             raise ValueError("sample: an axis without values has no cells")
@@ -64,7 +71,15 @@ class Sample:
             raise ValueError(f"sample: {self.count:,} cells of only {total:,}: ask for {total:,} at most")
         walk = _random_cells if self.method == "random" else _latin_cells
         cells = walk(sizes, f"{self.method}:{self.seed}")
-        return sorted(next(cells) for _ in range(self.count))
+        looked_at = min(total, MAX_LOOKS) if stays else self.count
+        found = (cell for cell in islice(cells, looked_at) if stays is None or stays(cell))
+        picked = sorted(islice(found, self.count))
+        if len(picked) < self.count:
+            raise ValueError(
+                f"sample: of {looked_at:,} cells only {len(picked):,} keep the rules, {self.count:,} were asked for: "
+                "ask for fewer, or loosen the rules"
+            )
+        return picked
 
     def to_plan(self) -> dict[str, Any]:
         """As plain JSON values, the inverse of `from_plan`."""

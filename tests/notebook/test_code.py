@@ -91,3 +91,18 @@ def test_a_long_call_gets_a_line_per_argument() -> None:
     code = picture_code(ImageParams(user_prompt="a fox " * 20, steps=3))
 
     assert code.splitlines()[-2:] == ["    steps=3,", ")"]
+
+
+def test_what_the_short_form_cannot_say_is_written_as_a_plan() -> None:
+    sizes = {"portrait": {"width": 64, "height": 128}, "wide": {"width": 128, "height": 64}}
+    for plan in (
+        rk.sweep("a {red|blue} fox", size=sizes, steps=[5, 10], where="steps > 5 or size == 'wide'", repeats=2),
+        rk.sweep("a fox", steps=[5, 10], width=[64, 128], by_cost=False),
+        rk.sweep("a fox at dusk", time=rk.replace("dusk", ["dawn"]), sample=rk.random(1)),
+        rk.sweep(r"a \{red\|blue\} fox", steps=[5, 10]),
+        Sweep(ImageParams(user_prompt="a {red|blue} fox"), {"steps": [5, 10]}),
+    ):
+        again = eval(sweep_code(plan), {"rk": rk, "range": range})
+
+        assert again == plan
+        assert again.trials("r") == plan.trials("r")

@@ -35,6 +35,21 @@ def test_seeds_zips_and_negative_prompts_are_read_as_elsewhere() -> None:
     ) == rk.sweep("a fox", steps=[1, 2], cfg_scale=[3, 4], seed="vary", negative_prompt="text, logo", mode="zip")
 
 
+def test_lines_of_other_grid_tools_are_understood() -> None:
+    cell = (
+        "CFG Scale: 1-3\n[Param] Steps: 5, 10\nPrompt S/R: dusk, dawn\nrepeats: 2\nwhere: steps == 5 or cfg_scale > 2"
+    )
+
+    assert read_cell(f"{cell}\n\na pier at dusk") == rk.sweep(
+        "a pier at dusk",
+        cfg_scale=[1, 2, 3],
+        steps=[5, 10],
+        replace=rk.replace("dusk", ["dawn"]),
+        repeats=2,
+        where="steps == 5 or cfg_scale > 2",
+    )
+
+
 @pytest.mark.parametrize(
     ("cell", "said"),
     [

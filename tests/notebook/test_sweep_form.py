@@ -117,6 +117,33 @@ def test_a_form_filled_from_a_sweep_asks_for_that_sweep(form: SweepForm, sweep: 
     assert form.sweep == sweep
 
 
+@pytest.mark.parametrize(
+    ("sweep", "words"),
+    [
+        (rk.sweep("a fox", size={"a": {"width": 64}, "b": {"width": 128}}), "axis size"),
+        (rk.sweep("a fox", steps=[1, 2], where="steps > 1"), "rules (where)"),
+        (rk.sweep("a fox", steps=[1, 2], repeats=2), "repeats"),
+        (rk.sweep("a fox", steps=[1, 2], sample=rk.random(1)), "a sample"),
+        (
+            rk.sweep("a fox", steps=[1, 2], seed=[1, 2], cfg_scale=[1], together=[("steps", "seed")]),
+            "axes that go together",
+        ),
+    ],
+)
+def test_what_a_form_cannot_show_it_refuses_in_words_and_stays_as_it_was(
+    form: SweepForm, sweep: rk.Sweep, words: str
+) -> None:
+    vary(form, "height", "64, 128")
+    before = form.sweep
+
+    form.fill(sweep)
+
+    said = html.unescape(form.said.value)
+    assert f"cannot show {words}" in said
+    assert "rk.Sweep.from_plan(" in said
+    assert form.sweep == before
+
+
 def test_a_form_is_filled_from_a_picture(form: SweepForm, kit: Kit, tmp_path: Path) -> None:
     made = kit.generate("an owl to vary", width=64, height=64, steps=2, seed=4)
 

@@ -35,7 +35,7 @@ def test_a_run_gives_an_item_per_trial_with_all_that_is_known_of_it(tmp_path: Pa
     found = items.of_runs([finished(tmp_path, PLAN)])
 
     assert found.axes == {"sampler_name": ["Euler", "Heun"], "steps": [5, 10]}
-    assert (found.planned, found.zipped, found.simulated) == (True, False, (True, True))
+    assert (found.planned, found.sparse, found.simulated) == (True, False, (True, True))
     last = found.items[3]
     wanted = {"sampler_name": "Heun", "steps": 10, "seed": 7, "trial": 3, "run": "mill", "cost_usd": 0.0004, "image": 1}
     assert {name: last.facts[name] for name in wanted} == wanted

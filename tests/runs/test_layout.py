@@ -24,7 +24,8 @@ def planned(zipped: bool = False, **axes: list[Any]) -> Collection:
         item(f"trial {number}", **{"width": 64, **dict(zip(axes, cell, strict=True))})
         for number, cell in enumerate(values)
     ]
-    return Collection(items, axes, planned=True, zipped=zipped)
+    units = [tuple(axes)] if zipped else []
+    return Collection(items, axes, planned=True, units=units, sparse=zipped)
 
 
 def loose(*items: Item, axes: dict[str, list[Any]] | None = None) -> Collection:
@@ -361,3 +362,19 @@ def test_a_baseline_that_is_not_there_in_a_row_is_still_the_place_that_is_asked(
 
     lonely = next(spot for spot in plan.pages[0].spots.values() if spot.item.name == "c")
     assert lonely.against is not None and lonely.against not in plan.pages[0].spots
+
+
+def test_axes_of_which_only_some_combinations_were_meant_stay_side_by_side() -> None:
+    units = [("steps", "cfg_scale"), ("seed",)]
+
+    assert place_axes(["steps", "seed", "cfg_scale"], None, None, units=units) == (
+        ("steps", "cfg_scale"),
+        ("seed",),
+        (),
+    )
+    assert place_axes(["steps", "cfg_scale"], None, None, units=units) == ((), ("steps", "cfg_scale"), ())
+    assert place_axes(["steps", "seed", "cfg_scale"], "seed", None, units=units) == (
+        ("seed",),
+        ("steps", "cfg_scale"),
+        (),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -263,3 +264,16 @@ def test_an_axis_is_without_effect_exactly_where_pictures_ignore_it(
 
     several = {"steps": rows > 1, "sampler_name": cols > 1}
     assert set(axes_without_effect(records)) == {name for name in ignored if several[name]}
+
+
+# repeats
+
+
+def test_repeats_of_a_cell_may_be_equal_and_another_cell_may_not() -> None:
+    repeats = [record(trial, "same", repeat=trial + 1, steps=5) for trial in range(3)]
+    other = replace(record(3, "same", repeat=1, steps=9), params=ImageParams(user_prompt="a fox", steps=9))
+
+    flags = [one.flags for one in with_oddities([*repeats, other])]
+
+    assert flags == [(), (), (), ("same pixels as trial 0",)]
+    assert axes_without_effect(repeats) == []

@@ -24,7 +24,7 @@ from runpodkit.params import ImageParams
 from runpodkit.runs.exports import page
 from runpodkit.runs.preferences import Preference
 from runpodkit.runs.rows import TrialState
-from runpodkit.sweeps.sweep import Trial, sweep
+from runpodkit.sweeps.sweep import Sweep, Trial, sweep
 from tests.runs.by_hand import Kept, coloured, kept_run, plain_png
 
 PLAN = sweep("a mill", sampler_name=["Euler", "Heun"], steps=[5, 10], seed=[7, 8, 9])
@@ -403,14 +403,28 @@ def test_answers_of_blind_comparisons_are_columns(tmp_path: Path) -> None:
     assert (data["cells"][0]["v"], data["cells"][6]["v"], data["cells"][1]["v"]) == ([1, 0, 0], [0, 1, 0], [0, 0, 0])
 
 
-def test_parameters_of_every_cell_can_be_put_together_again(tmp_path: Path) -> None:
-    plan = sweep(
-        ["a mill", 'a "fox"\nat night'],
-        steps=[5, 10],
-        seed="vary",
-        extra={"lora": 2**60, "deep": {"a": [1]}},
-        cfg_scale=3.5,
-    )
+@pytest.mark.parametrize(
+    "plan",
+    [
+        sweep(
+            ["a mill", 'a "fox"\nat night'],
+            steps=[5, 10],
+            seed="vary",
+            extra={"lora": 2**60, "deep": {"a": [1]}},
+            cfg_scale=3.5,
+        ),
+        sweep(
+            "a {red|blue} mill",
+            size={"portrait": {"width": 64, "height": 128}, "wide": {"width": 128, "height": 64}},
+            cfg_scale={"low": 2, "high": 9},
+            where="cfg_scale < 5 or width > 64",
+            repeats=2,
+            **{"extra.lora.scale": [0.5, 1]},
+        ),
+    ],
+    ids=["fields", "labels"],
+)
+def test_parameters_of_every_cell_can_be_put_together_again(plan: Sweep, tmp_path: Path) -> None:
     run = kept_run(
         tmp_path,
         plan,

@@ -174,8 +174,8 @@ def test_text_for_a_bool_is_true_and_false():
         ("stps", "5", "not a parameter; did you mean steps?"),
         ("zzzzz", "5", "not a parameter; known: user_prompt, "),
         ("extra", "5", "is called extra.NAME"),
-        ("extra.a.b", "5", "after `extra.` comes one name"),
-        ("extra.", "5", "after `extra.` comes one name"),
+        ("extra.a..b", "5", "after `extra.` comes a name"),
+        ("extra.", "5", "after `extra.` comes a name"),
         ("timeout", "5, 6", "not part of the picture"),
     ],
 )

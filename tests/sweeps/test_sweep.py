@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from runpodkit.params import MAX_SEED, ImageParams
+from runpodkit.sweeps.prompting import literal
 from runpodkit.sweeps.sweep import Sweep, Trial, seeds, sweep
 
 BASE = ImageParams(user_prompt="a pier", width=512, seed=7)
@@ -447,7 +448,7 @@ def test_default_names_tell_prompt_and_axes(swept, words):
 @given(texts, st.sets(st.sampled_from(["steps", "seed", "width", "negative_prompt", "use_enhanced_prompts"])))
 def test_default_names_are_safe_and_short(prompt, axes):
     values = {"negative_prompt": ["a"], "use_enhanced_prompts": [True]}
-    name = sweep(prompt, **{axis: values.get(axis, [64]) for axis in axes}).default_name
+    name = sweep(literal(prompt), **{axis: values.get(axis, [64]) for axis in axes}).default_name
 
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert len(name) <= 47

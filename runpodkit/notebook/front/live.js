@@ -54,6 +54,7 @@ class RunView {
 
   start(message) {
     this.head = message.head;
+    this.numbers = undefined;
     this.cells = new Map(message.cells);
     this.status = message.status;
     const axes = this.head.axes;
@@ -263,13 +264,18 @@ class RunView {
   }
 
   number(at) {
+    if (this.head.places) {
+      this.numbers ??= new Map(this.head.places.map((places, trial) => [places.join(), trial]));
+      return this.numbers.get(this.head.axes.map((_, i) => at[i] || 0).join());
+    }
     let number = 0;
     this.head.axes.forEach((axis, i) => { number = number * axis.labels.length + (at[i] || 0); });
     return number;
   }
 
   indexes(number) {
-    const { axes, mode } = this.head;
+    const { axes, mode, places } = this.head;
+    if (places) return [...places[number]];
     if (mode === "zip") return axes.map(() => number);
     const at = [];
     for (let i = axes.length - 1; i >= 0; i--) {
@@ -310,7 +316,8 @@ class RunView {
         cols.forEach((_, c) => {
           if (this.rows !== null) at[this.rows] = from + r;
           if (this.cols !== null) at[this.cols] = c;
-          grid.append(this.cell(this.number(at)));
+          const number = this.number(at);
+          grid.append(number === undefined ? el("div", { class: "rk-cell rk-s-none", title: "the sweep has no such cell" }) : this.cell(number));
         });
       });
       sheets.push([from, deep, rows.length, "rows"]);

@@ -31,6 +31,8 @@ class Axis:
     name: str
     values: dict[str, Any]
     """By canonical JSON, in the sweep's order."""
+    labelled: bool = False
+    """Whether its values are labels, though it may have the name of a parameter."""
 
     @property
     def labels(self) -> list[str]:
@@ -46,11 +48,12 @@ def axes_of(sweep: Sweep, places: Sequence[tuple[Record, int]]) -> list[Axis]:
     """The axes that tell these pictures apart, in the sweep's order."""
     names = list(dict.fromkeys([*sweep.axes, *(name for record, _ in places for name in record.values)]))
     found = []
+    composite = sweep.composite()
     for name in names:
         given = {canonical(value): value for record, number in places for value in [value_on(record, number, name)]}
         planned = [key for key in map(canonical, sweep.axes.get(name, [])) if key in given]
         ordered = dict.fromkeys([*planned, *given])
-        found.append(Axis(name, {key: given[key] for key in ordered}))
+        found.append(Axis(name, {key: given[key] for key in ordered}, name in composite))
     if any(number for _, number in places):
         numbers = range(1, 2 + max(number for _, number in places))
         found.append(Axis(PICTURE, {canonical(number): number for number in numbers}))
@@ -76,7 +79,9 @@ def axis_data(axis: Axis) -> dict[str, Any]:
     values = list(axis.values.values())
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     data: dict[str, Any] = {"name": axis.name, "labels": axis.labels, "json": [as_json(value) for value in values]}
-    if axis.name in (PICTURE, TRIAL) or (axis.name not in ImageParams.model_fields and not axis.name.startswith(EXTRA)):
+    inner = axis.name.removeprefix(EXTRA)
+    parameter = axis.name in ImageParams.model_fields or (inner != axis.name and "." not in inner)
+    if axis.labelled or axis.name in (PICTURE, TRIAL) or not parameter:
         data["about"] = True  # no parameter
     return {**data, "numbers": [plain(value) for value in values]} if numbers else data
 
@@ -102,7 +107,7 @@ def placed(
     placed = [name for given in (rows, cols, pages) for name in _names(given)]
     if twice := sorted({name for name in placed if placed.count(name) > 1}):
         raise ValueError(f"{', '.join(twice)} cannot be placed twice in rows, cols and pages")
-    down, across, _ = place_axes([name for name in names if name not in through], rows, cols)
+    down, across, _ = place_axes([name for name in names if name not in through], rows, cols, units=sweep.units)
     sizes = {axis.name: len(axis.values) for axis in axes}
     free = pages is None and cols is None
     while free and len(across) > 1 and math.prod(sizes[name] for name in across) > MOST_COLUMNS:

@@ -70,7 +70,7 @@ def page_data(
     texts = _Texts()
     fields = [_flat(record.params) for record in records]
     same = {name: text for name, text in fields[0].items() if all(other.get(name) == text for other in fields)}
-    own_names = {axis.name for axis in axes}
+    own_names = {axis.name for axis in axes if not axis.labelled}
     unset = sorted(
         {name for record in records for name in ImageParams.model_fields if name not in record.params.model_fields_set}
     )
@@ -111,6 +111,7 @@ def page_data(
         if any(value is not None for value in told):
             cell["v"] = told
         cells.append(cell)
+    one_line = len(sweep.units) == 1 and len(sweep.units[0]) > 1
     about = {
         "name": head.name,
         "endpoint": head.endpoint,
@@ -119,7 +120,7 @@ def page_data(
         "subtitle": _subtitle(sweep, same, own_names | ({"scheduler"} & {*unset})),
         "axes": [axis_data(axis) for axis in axes],
         "place": placed(sweep, axes, rows, cols, pages),
-        "view": "gallery" if sweep.mode == "zip" and rows is None and cols is None and pages is None else "grid",
+        "view": "gallery" if one_line and rows is None and cols is None and pages is None else "grid",
         "under": under or "",
         "columns": list(values),
         "same": same,
