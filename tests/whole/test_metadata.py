@@ -32,7 +32,7 @@ def test_pictures_are_marked_unless_the_switch_is_off(home: Path, monkeypatch: p
 def test_the_celery_worker_is_told_of_the_switch(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNPODKIT_AI_MARK", "off")
     kit = connect(quiet=True)
-    run = kit.submit(rk.sweep("a red boat", seed=[1, 2], **SMALL), name="bare")
+    run = kit.submit(rk.sweep("a red boat without a mark", seed=[1, 2], **SMALL), name="bare")
     run.wait()
 
     assert [read_facts(picture.bytes).source_type for picture in run.pictures()] == [None, None]
