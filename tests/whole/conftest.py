@@ -26,9 +26,9 @@ KEY = "rpa_made_up_for_tests"
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A RUNPODKIT_HOME whose stack ends with the session."""
+    """A RUNPODKIT_HOME of one file's tests: names of runs and pictures of other files are not in it."""
     home = tmp_path_factory.mktemp("shared") / "home"
     yield home
     stack.down(Settings.load(home.parent, RUNPODKIT_HOME=home))
