@@ -108,7 +108,9 @@ class Axis:
         return replace(self, sets=sets, plan=plan)
 
     def part(self, numbers: Sequence[int]) -> Axis:
-        """With some of its values, by their places."""
+        """With some of its values, by their places, ascending."""
+        if len(numbers) == len(self.values):
+            return self
         values = [self.values[number] for number in numbers]
         if self.plain:
             return plain_axis(self.name, values)

@@ -511,6 +511,18 @@ def test_each_endpoint_draws_its_part_of_any_sweep_in_the_order_of_the_whole():
             assert (trial.params, trial.repeat) == (whole[number].params, whole[number].repeat)
 
 
+def test_every_endpoint_draws_all_edits_of_a_prompt():
+    plan = sweep("a {red|blue} pier at dusk", time=replace("dusk", ["dawn"]), endpoint=["one", "two"], seed=3)
+
+    for part in plan.split("r").values():
+        assert [trial.params.user_prompt for trial in part.sweep.trials("p")] == [
+            "a red pier at dusk",
+            "a red pier at dawn",
+            "a blue pier at dusk",
+            "a blue pier at dawn",
+        ]
+
+
 def test_endpoints_may_go_together_with_another_axis():
     plan = sweep("a", endpoint=["one", "one", "two"], steps=[5, 10, 5], seed=[1, 2], together=[("endpoint", "steps")])
 
