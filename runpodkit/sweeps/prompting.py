@@ -39,6 +39,7 @@ MAX_NESTING = 20
 """Brace groups within each other."""
 
 _NAME_LENGTH = 40
+_FIRST_SIGN = 0x2460  # ①, of signs that few prompts have
 _ONE_FIELD = ("user_prompt", "negative_prompt")
 
 
@@ -262,6 +263,18 @@ class Template:
                 raise ValueError(f"alternatives {choice.name}: {_short(label)} is none of them")
             texts[choice.name] = choice.values[choice.labels.index(label)]
         return self.fill(texts)
+
+    def marks(self) -> dict[str, str]:
+        """By the choice's name, a text to search in its place that `fill` leaves there once, whatever stands for others.
+
+        Where the prompt has braces of its own, which could read like one, each mark has a sign that nothing else has.
+        """
+        names = [choice.name for choice in self.choices]
+        told = "".join([*self._between, *(text for choice in self.choices for text in choice.values)])
+        if not {*"{}"} & {*told}:
+            return {name: f"{{{name}}}" for name in names}
+        signs = (sign for code in range(_FIRST_SIGN, 0x10000) if (sign := chr(code)) not in told + "".join(names))
+        return {name: f"{{{name}{sign}}}" for name, sign in zip(names, signs, strict=False)}
 
     def fill(self, texts: Mapping[str, str]) -> str:
         """The prompt with any text in the place of each choice, by the choice's name."""

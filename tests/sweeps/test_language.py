@@ -115,6 +115,18 @@ def test_several_edits_compose_over_several_prompts():
     ]
 
 
+def test_what_one_edit_writes_may_be_searched_by_the_next():
+    long = "a lighthouse on a cliff above the sea, seen at dusk"
+    plan = sweep(f"{{{long}|a pier at dusk}}", time=replace("dusk", ["dawn"]), seed=1)
+
+    assert [trial.params.user_prompt for trial in plan.trials("r")] == [
+        long,
+        long.replace("dusk", "dawn"),
+        "a pier at dusk",
+        "a pier at dawn",
+    ]
+
+
 def test_the_negative_prompt_may_be_edited():
     plan = sweep("a pier", negative_prompt="fog, rain", sky=replace("fog", ["snow"], "negative_prompt"))
 
@@ -138,6 +150,22 @@ def test_alternatives_in_braces_are_an_axis_each():
         "a blue pier at noon",
     ]
     assert sweep(["a {b|c}", "d"]).axes == {"user_prompt": ["a b", "a c", "d"]}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "drawn"),
+    [
+        (r"\{red\|blue\} {red|blue}", ["{red|blue} red", "{red|blue} blue"]),
+        (r"{x \{c\|d\}|y} {c|d}", ["x {c|d} c", "x {c|d} d", "y c", "y d"]),
+        ("{a} {b|c} ①", ["{a} b ①", "{a} c ①"]),
+        ("{a|b}{a|b}", ["aa", "ab", "ba", "bb"]),
+    ],
+)
+def test_alternatives_never_touch_braces_that_read_like_them(prompt, drawn):
+    plan = sweep(prompt, seed=1)
+
+    assert [trial.params.user_prompt for trial in plan.trials("r")] == drawn
+    assert Sweep.from_toml(plan.to_toml()).trials("r") == plan.trials("r")
 
 
 def test_braces_are_taken_as_they_are_where_they_are_escaped_or_a_plan_has_them():
