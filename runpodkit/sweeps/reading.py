@@ -126,7 +126,7 @@ def combine(
     base = base_of(combined)
     if base is None or problems:
         rules, wrong = _rules(asked)
-        wrong += unreadable(rules, {*map(written, flat), *combined.fields})
+        wrong += unreadable(rules, [*map(written, flat), *combined.fields])
         return combined, [*problems, *wrong, *([] if asked.sample else _too_many(combined))]
     combined, wrong = _skip(base, combined, asked)
     wrong += _too_many(combined)
@@ -296,7 +296,7 @@ def _skip(base: ImageParams, combined: Combined, asked: Asked) -> tuple[Combined
         return replace(combined, cells=Cells(cells.sizes, cells.order, numbers), keep=keep), []
     if not rules and asked.sample is None:
         return combined, []
-    skipped = skip(cells, Known(base, combined.axes, combined.dimension), rules, asked.sample)
+    skipped = skip(cells, Known(base, combined.axes, combined.dimension, varies=combined.varies), rules, asked.sample)
     if skipped.problems:
         return combined, skipped.problems
     texts = tuple(rule for rule in rules if isinstance(rule, str))

@@ -210,6 +210,34 @@ def test_a_rule_knows_labels_and_the_fields_behind_them_and_the_base():
     assert values(Sweep(BASE, {"size": LABELLED}, where="size == 'wide' and seed == 7")) == [("wide",)]
 
 
+@pytest.mark.parametrize(
+    "rule", ["'red' in user_prompt and 'dawn' in user_prompt", lambda user_prompt: "d d" in user_prompt]
+)
+def test_a_rule_knows_prompts_as_axes_leave_them(rule):
+    plan = sweep("a {red|blue} dusk", time=replace("dusk", ["dawn"]), steps=[5, 10], seed=1, where=rule)
+
+    drawn = {trial.params.user_prompt for trial in plan.trials("r")}
+    assert drawn == ({"a red dawn"} if isinstance(rule, str) else {"a red dusk", "a red dawn"})
+
+
+@pytest.mark.parametrize("seed", [{}, {"seed": "vary"}, {"seed": -1}])
+def test_a_rule_cannot_ask_for_a_seed_that_nobody_knows_yet(seed):
+    with pytest.raises(ValueError, match=r"seed is drawn when the run starts.*use seed=rk.seeds"):
+        sweep("a pier", steps=[5, 10], where="seed > 5", **seed)
+
+
+def test_a_rule_knows_worker_specific_inputs_in_tables():
+    extra = {"lora": {"scale": 0.5, "name": "x"}}
+    rule = "extra.lora.scale > 0.7 or extra.lora.name == 'y'"
+    plan = sweep(
+        "a pier", extra=extra, axes={"strong": {"no": {"steps": 5}, "yes": {"extra.lora.scale": 1}}}, where=rule
+    )
+
+    assert values(plan) == [("yes",)]
+    with pytest.raises(ValueError, match="extra.lora.scale is not known here"):
+        sweep("a pier", extra=extra, axes={"extra.lora": [{"scale": 1}, {"scale": 2}]}, where="extra.lora.scale > 0.7")
+
+
 def test_a_function_is_kept_as_the_cells_that_stay():
     plan = sweep("a pier", steps=range(1, 11), where=lambda steps: steps % 4 < 2).to_plan()
 
