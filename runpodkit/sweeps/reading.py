@@ -211,7 +211,9 @@ def _unequal(axes: Mapping[str, Axis], groups: Sequence[tuple[str, ...]], zipped
                 else f"{word}: axes of equal length are needed: {sizes}"
             )
         elif len(there) == len(group) and (twice := _same_rows([axes[name] for name in there])):
-            problems.append(f"{word} gives the same trial twice: {', '.join(map(repr, twice[:3]))}")
+            problems.append(
+                f"{word} gives the same trial twice: {', '.join(map(repr, twice[:3]))}; give it once, or use repeats="
+            )
     return problems
 
 

@@ -604,8 +604,23 @@ def test_rows_are_trials_and_columns_that_are_no_parameters_are_labels():
 
 
 def test_rows_that_come_twice_are_told():
-    with pytest.raises(ValueError, match=r"zip gives the same trial twice: \(5, 'a'\)"):
+    with pytest.raises(ValueError, match=r"zip gives the same trial twice: \(5, 'a'\); give it once, or use repeats="):
         Sweep.from_rows([{"steps": 5, "g": "a"}, {"steps": 6, "g": "a"}, {"steps": 5, "g": "a"}], "a pier")
+    with pytest.raises(ValueError, match="all 2 rows are the same trial: give one, or use repeats=2"):
+        Sweep.from_rows([{"steps": 5}, {"steps": 5}], "a pier")
+
+
+def test_repeats_of_a_table_are_one_trial_only_where_every_cell_has_all_of_them():
+    def drawn(*rows: tuple[int, int]) -> tuple[int, list[tuple[Any, ...]]]:
+        plan = Sweep.from_rows(
+            [{"steps": steps, "repeat": repeat, "sharpness": at} for at, (steps, repeat) in enumerate(rows)], "a"
+        )
+        return plan.repeats, values(plan)
+
+    assert drawn((5, 1), (5, 2), (7, 2), (7, 1)) == (2, [(5, 0, 1), (5, 0, 2), (7, 3, 1), (7, 3, 2)])
+    for rows in [((5, 1), (6, 2), (7, 3)), ((5, 2), (7, 1), (7, 2))]:
+        with pytest.warns(UserWarning, match="column repeat is left out"):
+            assert drawn(*rows) == (1, [(steps, at) for at, (steps, _) in enumerate(rows)])
 
 
 # Changes
