@@ -118,7 +118,7 @@ def _named(table: Table, notes: list[str], problems: list[str]) -> dict[str, tup
     """Which columns there are: by our name, the name in the table and what the column is."""
     if "extra" in table.columns:
         _spread_extra(table, problems)
-    of_a_run = {"trial", "state"} <= table.columns.keys()
+    of_a_run = _of_a_run(table)
     named: dict[str, tuple[str, Role]] = {}
     for written, values in table.columns.items():
         name, role = _what(written, table.columns)
@@ -137,6 +137,10 @@ def _named(table: Table, notes: list[str], problems: list[str]) -> dict[str, tup
             if role == "label" and (near := difflib.get_close_matches(name.lower(), ImageParams.model_fields, 1, 0.8)):
                 notes.append(f"column {name} is kept as a label; is {near[0]} meant?")
     return named
+
+
+def _of_a_run(table: Table) -> bool:
+    return {"trial", "state"} <= table.columns.keys()
 
 
 def _what(written: str, all_names: Collection[str]) -> tuple[str, Role | None]:
@@ -194,7 +198,9 @@ def _typed(name: str, role: Role, cells: list[Any], table: Table) -> tuple[list[
             refused = {bad: read_axis(ENDPOINT, [bad]).problems for bad in {str(one): one for one in names}.values()}
             return names, [(place, refused[one][0]) for place, one in enumerate(names) if refused[one]]
         case "extra":
-            return _extra(_guessed(cells, nested=True) if table.text else cells)
+            if table.text:
+                return _extra(_guessed(cells, nested=True))
+            return _extra([_nested(cell) for cell in cells] if _of_a_run(table) else cells)
     return _guessed(cells) if table.text else [_label(cell) for cell in cells], []
 
 
@@ -274,7 +280,12 @@ def _guessed(cells: list[str], *, nested: bool = False) -> list[Any]:
                 return numbers
     if all(cell.lower() in TRUTHS for cell in cells):
         return [TRUTHS[cell.lower()] for cell in cells]
-    return [_from_json(cell) if nested and cell[0] in "[{" else unmarked(cell, plain=True) for cell in cells]
+    return [_nested(cell) if nested and cell[0] in "[{" else unmarked(cell, plain=True) for cell in cells]
+
+
+def _nested(cell: Any) -> Any:
+    """A list or table that the table of a run has as text."""
+    return _from_json(cell) if isinstance(cell, str) and cell[:1] in ("[", "{") else cell
 
 
 def _from_json(cell: Any) -> Any:
