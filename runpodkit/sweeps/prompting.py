@@ -13,13 +13,14 @@ Which prompts they are used on, and how axes are combined, is not known here.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from runpodkit.reprs import cut
@@ -54,6 +55,7 @@ class Replace:
     """Which prompt is searched; `both` needs it in one of the two."""
     keep: bool = True
     """Whether the prompt as it stands comes first, as in A1111."""
+    _by_label: Mapping[str, str] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         problems = _field_problems(self.field, get_args(PromptField))
@@ -70,6 +72,7 @@ class Replace:
         if problems:
             raise ValueError(f"replace {_short(self.search)}: {'; '.join(problems)}")
         object.__setattr__(self, "values", tuple(self.values))
+        object.__setattr__(self, "_by_label", dict(zip(self.labels, self._texts(), strict=True)))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -91,8 +94,8 @@ class Replace:
             ValueError: `label` is none of `labels`.
         """
         try:
-            value = self._texts()[self.labels.index(label)]
-        except ValueError:
+            value = self._by_label[label]
+        except KeyError:
             raise ValueError(f"replace: {_short(label)} is none of its values") from None
         return prompt.replace(self.search, value)
 
@@ -123,6 +126,7 @@ class Order:
 
     parts: tuple[str, ...]
     field: Literal["user_prompt", "negative_prompt"] = "user_prompt"
+    _by_label: Mapping[str, tuple[str, ...]] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         problems = _field_problems(self.field, _ONE_FIELD)
@@ -135,13 +139,15 @@ class Order:
         if problems:
             raise ValueError(f"order: {'; '.join(problems)}")
         object.__setattr__(self, "parts", tuple(self.parts))
+        orders = list(itertools.permutations(self.parts))
+        plain = [", ".join(order) for order in orders]
+        labels = plain if not _twice(plain) else [json.dumps(order, ensure_ascii=False) for order in orders]
+        object.__setattr__(self, "_by_label", dict(zip(labels, orders, strict=True)))
 
     @property
     def labels(self) -> tuple[str, ...]:
         """What the axis shows, in the order of `itertools.permutations`; distinct."""
-        orders = list(itertools.permutations(self.parts))
-        plain = tuple(", ".join(order) for order in orders)
-        return plain if not _twice(plain) else tuple(json.dumps(order, ensure_ascii=False) for order in orders)
+        return tuple(self._by_label)
 
     def problem(self, prompt: str | None) -> str | None:
         """Why this prompt cannot be reordered, in words; None if it can."""
@@ -157,12 +163,11 @@ class Order:
         """
         if problem := self.problem(prompt):
             raise ValueError(problem)
-        if label not in self.labels:
+        if label not in self._by_label:
             raise ValueError(f"order: {_short(label)} is none of its orders")
-        order = list(itertools.permutations(self.parts))[self.labels.index(label)]
         spans = sorted(self._places(prompt).values())
         pieces, at = [], 0
-        for (start, end), part in zip(spans, order, strict=True):
+        for (start, end), part in zip(spans, self._by_label[label], strict=True):
             pieces += [prompt[at:start], part]
             at = end
         return "".join([*pieces, prompt[at:]])
@@ -240,9 +245,9 @@ class Template:
 
     text: str
     """As it was written."""
-    choices: tuple[Choice, ...] = field(compare=False)
+    choices: tuple[Choice, ...] = dataclasses.field(compare=False)
     """In the order in which the groups begin; empty where the text has none."""
-    _between: tuple[str, ...] = field(repr=False, compare=False)
+    _between: tuple[str, ...] = dataclasses.field(repr=False, compare=False)
 
     @property
     def count(self) -> int:
