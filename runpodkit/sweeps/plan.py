@@ -221,16 +221,20 @@ class Sweep:
             if whole
             else dict.fromkeys(tuple([places[at] for at in shown]) for _, places in made.cells.walk())
         )
-        points = []
+        there = [shown.index(each) for each in at_axis]
+        alike = [axis.alike() for axis in axes]
+        distinct: dict[tuple[int, ...], tuple[int, ...]] = {}
         for places in found:
-            at = dict(zip(shown, places, strict=True))
-            own = [at[each] for each in at_axis]
+            own = tuple([places[each] for each in there])
+            distinct.setdefault(tuple([numbers[place] for numbers, place in zip(alike, own, strict=True)]), own)
+        points = []
+        for own in distinct.values():
             values = {axis.name: axis.values[place] for axis, place in zip(axes, own, strict=True)}
             sets: dict[str, Any] = {}
             for axis, place in zip(axes, own, strict=True):
                 sets.update(axis.sets[place])
             points.append((values, nested(sets)))
-        return list({canonical([list(values.values()), sets]): (values, sets) for values, sets in points}.values())
+        return points
 
     def setter(self, field: str) -> str | None:
         """The axis that sets a field, if one does."""

@@ -9,7 +9,7 @@ from typing import Any
 from runpodkit.params import ImageParams
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA, MAX_VALUES, repeated
 from runpodkit.sweeps.cells import Cells, by_cost
-from runpodkit.sweeps.kinds import REPEAT, Axis, read, written
+from runpodkit.sweeps.kinds import REPEAT, Axis, kind_of, read, written
 from runpodkit.sweeps.prompted import Prompted
 from runpodkit.sweeps.rules import Known, Rule, skip, unreadable
 from runpodkit.sweeps.sampling import Sample
@@ -223,7 +223,7 @@ def _same_rows(axes: Sequence[Axis]) -> list[tuple[Any, ...]]:
     for axis in axes:
         numbers: dict[tuple[type, Any], int] = {}
         try:
-            columns.append([numbers.setdefault((_type(value), value), len(numbers)) for value in axis.values])
+            columns.append([numbers.setdefault((kind_of(value), value), len(numbers)) for value in axis.values])
         except TypeError:  # lists and tables
             return repeated(zip(*(axis.values for axis in axes), strict=True))
     rows = list(zip(*columns, strict=True))
@@ -236,11 +236,6 @@ def _same_rows(axes: Sequence[Axis]) -> list[tuple[Any, ...]]:
         if seen[row] == 2:
             twice.append(tuple(axis.values[at] for axis in axes))
     return twice
-
-
-def _type(value: Any) -> type:
-    """4 and 4.0 are one value, 1 and True are not."""
-    return float if type(value) is int else type(value)
 
 
 def _twice_set(axes: Mapping[str, Axis], varies: bool) -> list[str]:
