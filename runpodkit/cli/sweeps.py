@@ -102,6 +102,8 @@ def sweep_command(
     asked, policy = read_plan(plan)
     given = {"budget_usd": budget_usd, "window": window, "pilot": False if no_pilot else None}
     policy |= {key: value for key, value in given.items() if value is not None}
+    for line in braces(asked):
+        click.echo(line, err=True)
     if dry_run:
         kit = connect(quiet=True, start_worker=False)
         click.echo(str(asked))
@@ -141,6 +143,25 @@ def read_plan(path: Path) -> tuple[Sweep, dict[str, Any]]:
         raise ValueError(f"{path}: {explain(exc)}") from exc
     except (ValueError, TypeError) as exc:
         raise ValueError(f"{path}: {exc}") from exc
+
+
+def braces(plan: Sweep) -> list[str]:
+    """What to say of `{a|b}` in a prompt of a file, which no axis replaces: there it is drawn as it stands."""
+    from runpodkit.sweeps.prompting import alternatives
+
+    left = plan.base.user_prompt
+    for told in plan.to_plan()["axes"].values():
+        if isinstance(told, dict) and isinstance(told.get("replace"), str):
+            left = left.replace(told["replace"], "")
+    try:
+        choices = alternatives(left).choices
+    except ValueError:
+        return []
+    return [
+        f"note: {{{choice.name}}} in user_prompt is drawn as it stands; for an axis, write under [axes] "
+        f'"{choice.name}" = {{ replace = "{{{choice.name}}}", values = {json.dumps(choice.values)}, keep = false }}'
+        for choice in choices
+    ]
 
 
 def _finish_or_fail(run: Run) -> dict[str, Any]:

@@ -650,7 +650,9 @@ def test_a_value_of_a_replacement_costs_the_same_however_many_there_are():
     def cpu_s(values: int, seeds: int) -> float:
         words = [f"w{at}" for at in range(values - 1)]
         began = time.process_time()
-        assert len(sweep("a pier at dusk", time=replace("dusk", words), seed=range(seeds)).trials("r")) == values * seeds
+        assert (
+            len(sweep("a pier at dusk", time=replace("dusk", words), seed=range(seeds)).trials("r")) == values * seeds
+        )
         return time.process_time() - began
 
     cpu_s(10, 10)
