@@ -92,6 +92,7 @@ class Sweep:
                 own["extra"] = json.loads(json.dumps(dict(own["extra"]), allow_nan=False))
             except (TypeError, ValueError, RecursionError) as exc:
                 problems.append(f"extra: not what JSON can hold ({exc})")
+                del own["extra"]
         asked = Asked(mode, together, where, sample, repeats, by_cost)
         combined, wrong = combine(lambda _: base, axes or {}, asked)
         self._set(own, combined, [*wrong, *problems])
@@ -463,9 +464,11 @@ def make(base: Mapping[str, Any], axes: Mapping[Any, Any], asked: Asked) -> Swee
     checked: dict[str, Any] = {}
 
     def base_of(combined: Combined) -> ImageParams | None:
-        if "user_prompt" in axes or "user_prompt" in combined.whole:
-            prompts = combined.fields.get("user_prompt")
-            own["user_prompt"] = prompts.sets[0]["user_prompt"] if prompts else "-"
+        prompts = combined.fields.get("user_prompt")
+        if "user_prompt" in combined.whole and prompts:
+            own["user_prompt"] = prompts.sets[0]["user_prompt"]
+        elif "user_prompt" in axes and not prompts:  # what is wrong with the axis is told already
+            own["user_prompt"] = "-"
         try:
             params = ImageParams(**own)
         except (ValidationError, TypeError) as exc:
@@ -476,6 +479,7 @@ def make(base: Mapping[str, Any], axes: Mapping[Any, Any], asked: Asked) -> Swee
             checked["extra"] = json.loads(json.dumps(dict(params.extra), allow_nan=False))
         except (TypeError, ValueError, RecursionError) as exc:
             refused.append(f"extra: not what JSON can hold ({exc})")
+            del checked["extra"]
         return params
 
     combined, problems = combine(base_of, axes, asked)

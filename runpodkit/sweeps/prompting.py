@@ -406,7 +406,7 @@ def _tuple(given: Any) -> Any:
 def _check_plan(what: str, plan: Mapping[str, Any], needed: set[str], known: set[str]) -> None:
     problems = [
         f"{name!r} is not known; known: {', '.join(sorted(needed | known))}"
-        for name in sorted(plan.keys() - needed - known)
+        for name in sorted(plan.keys() - needed - known, key=str)
     ]
     problems += [f"{name} is missing" for name in sorted(needed - plan.keys())]
     if problems:
