@@ -147,7 +147,8 @@ def read_plan(path: Path) -> tuple[Sweep, dict[str, Any]]:
 
 def braces(plan: Sweep) -> list[str]:
     """What to say of `{a|b}` in a prompt of a file, which no axis replaces: there it is drawn as it stands."""
-    from runpodkit.sweeps.prompting import alternatives
+    from runpodkit.sweeps.prompting import Replace, alternatives
+    from runpodkit.sweeps.toml_text import to_toml
 
     left = plan.base.user_prompt
     for told in plan.to_plan()["axes"].values():
@@ -157,10 +158,11 @@ def braces(plan: Sweep) -> list[str]:
         choices = alternatives(left).choices
     except ValueError:
         return []
+    marks = [(choice.name, f"{{{choice.name}}}", choice.values) for choice in choices]
+    axes = [to_toml({"axes": {name: Replace(mark, texts, keep=False).to_plan()}}) for name, mark, texts in marks]
     return [
-        f"note: {{{choice.name}}} in user_prompt is drawn as it stands; for an axis, write under [axes] "
-        f'"{choice.name}" = {{ replace = "{{{choice.name}}}", values = {json.dumps(choice.values)}, keep = false }}'
-        for choice in choices
+        f"note: {mark} in user_prompt is drawn as it stands; for an axis, write under {axis.strip()}"
+        for (_, mark, _), axis in zip(marks, axes, strict=True)
     ]
 
 

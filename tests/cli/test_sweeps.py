@@ -12,8 +12,7 @@ def test_braces_in_a_file_are_told_to_be_drawn_as_they_stand_with_what_to_write(
     plan = Sweep.from_plan({"base": {"user_prompt": "a {red|blue} boat {x}"}})
     (line,) = braces(plan)
 
-    axis = tomllib.loads(line.partition("under [axes] ")[2])
-    asked = Sweep.from_plan({"base": {"user_prompt": plan.base.user_prompt}, "axes": axis})
+    asked = Sweep.from_plan({**plan.to_plan(), **tomllib.loads(line.partition("write under ")[2])})
     assert [trial.params.user_prompt for trial in asked.trials("r")] == ["a red boat {x}", "a blue boat {x}"]
     assert braces(asked) == []
 
