@@ -632,6 +632,10 @@ def test_repeats_of_a_table_are_one_trial_only_where_every_cell_has_all_of_them(
         )
         return plan.repeats, values(plan)
 
+    assert (
+        Sweep.from_rows([{"steps": at, "repeat": each} for at in (1, 2) for each in (1, 2)], "a", repeats=3).repeats
+        == 3
+    )
     assert drawn((5, 1), (5, 2), (7, 2), (7, 1)) == (2, [(5, 0, 1), (5, 0, 2), (7, 3, 1), (7, 3, 2)])
     for rows in [((5, 1), (6, 2), (7, 3)), ((5, 2), (7, 1), (7, 2))]:
         with pytest.warns(UserWarning, match="column repeat is left out"):
@@ -639,6 +643,15 @@ def test_repeats_of_a_table_are_one_trial_only_where_every_cell_has_all_of_them(
 
 
 # Changes
+
+
+@pytest.mark.parametrize("rule", ["input_image != 'x.png'", "steps > 5 and input_image == 'y.png'"])
+def test_a_changed_field_leaves_the_cells_that_rules_left(rule):
+    plan = sweep("a", input_image=["x.png", "y.png", "z.png"], steps=[5, 10], seed=1, where=rule)
+    changed = plan.mapped("input_image", lambda image: f"inputs/{image}")
+
+    assert values(changed) == [(f"inputs/{image}", steps) for image, steps in values(plan)]
+    assert Sweep.from_plan(changed.to_plan()).trials("r") == changed.trials("r")
 
 
 def test_a_base_may_be_changed_and_every_value_of_a_field():
@@ -677,7 +690,7 @@ def test_a_trial_of_any_kind_costs_a_few_validations_of_parameters_at_most():
     rows = [{"steps": 1 + at % 100, "seed": at, "batch": f"b{at % 7}"} for at in range(count)]
     kinds = [
         lambda: sweep("a {b|c}", size=LABELLED, seed=range(250), steps=range(1, 11), where="steps > 5"),
-        lambda: sweep("a", seed=range(10_000), cfg_scale="0-30 (+0.01)", steps=range(1, 101), sample=latin(count)),
+        lambda: sweep("a", seed=range(1_000), cfg_scale="0-30 (+0.1)", steps=range(1, 101), sample=latin(count)),
         lambda: Sweep.from_rows(rows, "a"),
     ]
     for kind in kinds:
