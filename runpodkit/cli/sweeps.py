@@ -102,6 +102,8 @@ def sweep_command(
     asked, policy = read_plan(plan)
     given = {"budget_usd": budget_usd, "window": window, "pilot": False if no_pilot else None}
     policy |= {key: value for key, value in given.items() if value is not None}
+    for line in braces(asked):
+        click.echo(line, err=True)
     if dry_run:
         kit = connect(quiet=True, start_worker=False)
         click.echo(str(asked))
@@ -141,6 +143,27 @@ def read_plan(path: Path) -> tuple[Sweep, dict[str, Any]]:
         raise ValueError(f"{path}: {explain(exc)}") from exc
     except (ValueError, TypeError) as exc:
         raise ValueError(f"{path}: {exc}") from exc
+
+
+def braces(plan: Sweep) -> list[str]:
+    """What to say of `{a|b}` in a prompt of a file, which no axis replaces: there it is drawn as it stands."""
+    from runpodkit.sweeps.prompting import Replace, alternatives
+    from runpodkit.sweeps.toml_text import to_toml
+
+    left = plan.base.user_prompt
+    for told in plan.to_plan()["axes"].values():
+        if isinstance(told, dict) and isinstance(told.get("replace"), str):
+            left = left.replace(told["replace"], "")
+    try:
+        choices = alternatives(left).choices
+    except ValueError:
+        return []
+    marks = [(choice.name, f"{{{choice.name}}}", choice.values) for choice in choices]
+    axes = [to_toml({"axes": {name: Replace(mark, texts, keep=False).to_plan()}}) for name, mark, texts in marks]
+    return [
+        f"note: {mark} in user_prompt is drawn as it stands; for an axis, write under {axis.strip()}"
+        for (_, mark, _), axis in zip(marks, axes, strict=True)
+    ]
 
 
 def _finish_or_fail(run: Run) -> dict[str, Any]:

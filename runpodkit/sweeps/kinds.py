@@ -92,6 +92,24 @@ class Axis:
             return {"labelled": [[key, value] for key, value in self.plan.items()]}
         return self.plan
 
+    def alike(self) -> list[int]:
+        """A number for each value; those that are equal and set the same have the same."""
+        numbers: dict[Any, int] = {}
+        try:
+            keys: list[Any] = (
+                [(kind_of(value), value) for value in self.values]
+                if self.plain
+                else [
+                    (kind_of(value), value, *((name, kind_of(each), each) for name, each in sets.items()))
+                    for value, sets in zip(self.values, self.sets, strict=True)
+                ]
+            )
+            return [numbers.setdefault(key, len(numbers)) for key in keys]
+        except TypeError:  # lists and tables
+            numbers.clear()
+            keys = [canonical([value, sets]) for value, sets in zip(self.values, self.sets, strict=True)]
+            return [numbers.setdefault(key, len(numbers)) for key in keys]
+
     def changed(self, name: str, change: Callable[[Any], Any]) -> Axis:
         """With every value of one field replaced by what `change` makes of it."""
         sets = [{**one, name: change(one[name])} if name in one else one for one in self.sets]
@@ -108,7 +126,9 @@ class Axis:
         return replace(self, sets=sets, plan=plan)
 
     def part(self, numbers: Sequence[int]) -> Axis:
-        """With some of its values, by their places."""
+        """With some of its values, by their places, ascending."""
+        if len(numbers) == len(self.values):
+            return self
         values = [self.values[number] for number in numbers]
         if self.plain:
             return plain_axis(self.name, values)
@@ -125,6 +145,11 @@ def _plan_of(axis: Axis, numbers: Sequence[int]) -> Any:
         if axis.plan.keys() == {kind} and isinstance(axis.plan[kind], list):
             return {kind: list(axis.values)}
     return {label: axis.plan[label] for label in axis.values}
+
+
+def kind_of(value: Any) -> type:
+    """4 and 4.0 are one value, 1 and True are not."""
+    return float if type(value) is int else type(value)
 
 
 def plain_axis(name: str, values: Sequence[Any]) -> Axis:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +29,7 @@ from runpodkit.sweeps.reading import (
     flattened,
     len_of,
     repeat_values,
+    runs_of,
 )
 from runpodkit.sweeps.sampling import Sample
 from runpodkit.sweeps.splitting import without_endpoints
@@ -92,6 +94,7 @@ class Sweep:
                 own["extra"] = json.loads(json.dumps(dict(own["extra"]), allow_nan=False))
             except (TypeError, ValueError, RecursionError) as exc:
                 problems.append(f"extra: not what JSON can hold ({exc})")
+                del own["extra"]
         asked = Asked(mode, together, where, sample, repeats, by_cost)
         combined, wrong = combine(lambda _: base, axes or {}, asked)
         self._set(own, combined, [*wrong, *problems])
@@ -221,16 +224,20 @@ class Sweep:
             if whole
             else dict.fromkeys(tuple([places[at] for at in shown]) for _, places in made.cells.walk())
         )
-        points = []
+        there = [shown.index(each) for each in at_axis]
+        alike = [axis.alike() for axis in axes]
+        distinct: dict[tuple[int, ...], tuple[int, ...]] = {}
         for places in found:
-            at = dict(zip(shown, places, strict=True))
-            own = [at[each] for each in at_axis]
+            own = tuple([places[each] for each in there])
+            distinct.setdefault(tuple([numbers[place] for numbers, place in zip(alike, own, strict=True)]), own)
+        points = []
+        for own in distinct.values():
             values = {axis.name: axis.values[place] for axis, place in zip(axes, own, strict=True)}
             sets: dict[str, Any] = {}
             for axis, place in zip(axes, own, strict=True):
                 sets.update(axis.sets[place])
             points.append((values, nested(sets)))
-        return list({canonical([list(values.values()), sets]): (values, sets) for values, sets in points}.values())
+        return points
 
     def setter(self, field: str) -> str | None:
         """The axis that sets a field, if one does."""
@@ -357,7 +364,7 @@ class Sweep:
                 set them; all others become labels by which pictures are placed and filtered.  An empty cell leaves
                 what the base has.  What `run.to_csv` wrote is such a table: its trials are drawn again.
             base: What all rows share: parameters, or the prompt alone.  Not needed where a column has prompts.
-            repeats, by_cost: As for a sweep.
+            repeats, by_cost: As for a sweep; a table with a column `repeat` has its own number, if none is given.
 
         Raises:
             ValueError: one line with every problem, each naming its column.
@@ -368,29 +375,31 @@ class Sweep:
         if isinstance(base, ImageParams):
             shared = {name: getattr(base, name) for name in base.model_fields_set}
         table = tabular(rows, needs_prompt=not shared)
-        asked = Asked("zip", repeats=repeats if table.repeats == 1 else table.repeats, by_cost=by_cost)
+        asked = Asked("zip", repeats=table.repeats if repeats == 1 else repeats, by_cost=by_cost)
         return make({**shared, **table.base}, table.axes, asked)
 
     def with_base(self, **fields: Any) -> Sweep:
         """The same axes over another base."""
-        return self._again(self._base.with_values(fields), self._combined.axes)
+        return self._again(self._base.with_values(fields), self._combined.axes, self._combined.asked)
 
     def mapped(self, field: str, change: Callable[[Any], Any]) -> Sweep:
-        """With every value of one field replaced by what `change` makes of it."""
-        base = self._base
+        """With every value of one field replaced by what `change` makes of it; the cells stay, whatever rules say of it."""
+        base, asked = self._base, self._combined.asked
         if field in base.model_fields_set:
             base = base.with_values({field: change(getattr(base, field))})
         axes = {
             name: axis.changed(field, change) if field in axis.fields else axis
             for name, axis in self._combined.axes.items()
         }
-        return self._again(base, axes)
+        if any(field in rule for rule in self._combined.where):
+            asked = replace(asked, where=(), sample=None, keep=runs_of(self._combined.cells.kept or ()))
+        return self._again(base, axes, asked)
 
-    def _again(self, base: ImageParams, axes: Mapping[str, Axis]) -> Sweep:
+    def _again(self, base: ImageParams, axes: Mapping[str, Axis], asked: Asked) -> Sweep:
         made = self._combined
         own = {field: getattr(base, field) for field in base.model_fields_set}
         given: dict[str, Any] = {**axes, **({"seed": VARY} if made.varies else {})}
-        return _checked(own, given, made.asked)
+        return _checked(own, given, asked)
 
     # words
 
@@ -459,9 +468,11 @@ def make(base: Mapping[str, Any], axes: Mapping[Any, Any], asked: Asked) -> Swee
     checked: dict[str, Any] = {}
 
     def base_of(combined: Combined) -> ImageParams | None:
-        if "user_prompt" in axes or "user_prompt" in combined.whole:
-            prompts = combined.fields.get("user_prompt")
-            own["user_prompt"] = prompts.sets[0]["user_prompt"] if prompts else "-"
+        prompts = combined.fields.get("user_prompt")
+        if "user_prompt" in combined.whole and prompts:
+            own["user_prompt"] = prompts.sets[0]["user_prompt"]
+        elif "user_prompt" in axes and not prompts:  # what is wrong with the axis is told already
+            own["user_prompt"] = "-"
         try:
             params = ImageParams(**own)
         except (ValidationError, TypeError) as exc:
@@ -472,6 +483,7 @@ def make(base: Mapping[str, Any], axes: Mapping[Any, Any], asked: Asked) -> Swee
             checked["extra"] = json.loads(json.dumps(dict(params.extra), allow_nan=False))
         except (TypeError, ValueError, RecursionError) as exc:
             refused.append(f"extra: not what JSON can hold ({exc})")
+            del checked["extra"]
         return params
 
     combined, problems = combine(base_of, axes, asked)

@@ -87,11 +87,9 @@ def _edited(
     left = dict(texts)
     problems: list[str] = []
     for axis in edits:
-        if problem := _problem(axis, texts):
-            problems.append(f"axis {axis.name}: {problem}")
-            continue
         if problem := _problem(axis, left):
-            problems.append(f"axis {axis.name}: {problem} once the axes before it have edited it")
+            why = "" if _problem(axis, texts) else " once the axes before it have edited it"
+            problems.append(f"axis {axis.name}: {problem}{why}")
             continue
         for name in edited_fields(axis):
             text = left[name]

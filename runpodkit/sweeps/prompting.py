@@ -13,13 +13,14 @@ Which prompts they are used on, and how axes are combined, is not known here.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from runpodkit.reprs import cut
@@ -39,6 +40,7 @@ MAX_NESTING = 20
 """Brace groups within each other."""
 
 _NAME_LENGTH = 40
+_FIRST_SIGN = 0x2460  # ①, of signs that few prompts have
 _ONE_FIELD = ("user_prompt", "negative_prompt")
 
 
@@ -53,6 +55,7 @@ class Replace:
     """Which prompt is searched; `both` needs it in one of the two."""
     keep: bool = True
     """Whether the prompt as it stands comes first, as in A1111."""
+    _by_label: Mapping[str, str] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         problems = _field_problems(self.field, get_args(PromptField))
@@ -69,6 +72,7 @@ class Replace:
         if problems:
             raise ValueError(f"replace {_short(self.search)}: {'; '.join(problems)}")
         object.__setattr__(self, "values", tuple(self.values))
+        object.__setattr__(self, "_by_label", dict(zip(self.labels, self._texts(), strict=True)))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -90,8 +94,8 @@ class Replace:
             ValueError: `label` is none of `labels`.
         """
         try:
-            value = self._texts()[self.labels.index(label)]
-        except ValueError:
+            value = self._by_label[label]
+        except KeyError:
             raise ValueError(f"replace: {_short(label)} is none of its values") from None
         return prompt.replace(self.search, value)
 
@@ -122,6 +126,7 @@ class Order:
 
     parts: tuple[str, ...]
     field: Literal["user_prompt", "negative_prompt"] = "user_prompt"
+    _by_label: Mapping[str, tuple[str, ...]] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         problems = _field_problems(self.field, _ONE_FIELD)
@@ -134,13 +139,15 @@ class Order:
         if problems:
             raise ValueError(f"order: {'; '.join(problems)}")
         object.__setattr__(self, "parts", tuple(self.parts))
+        orders = list(itertools.permutations(self.parts))
+        plain = [", ".join(order) for order in orders]
+        labels = plain if not _twice(plain) else [json.dumps(order, ensure_ascii=False) for order in orders]
+        object.__setattr__(self, "_by_label", dict(zip(labels, orders, strict=True)))
 
     @property
     def labels(self) -> tuple[str, ...]:
         """What the axis shows, in the order of `itertools.permutations`; distinct."""
-        orders = list(itertools.permutations(self.parts))
-        plain = tuple(", ".join(order) for order in orders)
-        return plain if not _twice(plain) else tuple(json.dumps(order, ensure_ascii=False) for order in orders)
+        return tuple(self._by_label)
 
     def problem(self, prompt: str | None) -> str | None:
         """Why this prompt cannot be reordered, in words; None if it can."""
@@ -156,12 +163,11 @@ class Order:
         """
         if problem := self.problem(prompt):
             raise ValueError(problem)
-        if label not in self.labels:
+        if label not in self._by_label:
             raise ValueError(f"order: {_short(label)} is none of its orders")
-        order = list(itertools.permutations(self.parts))[self.labels.index(label)]
         spans = sorted(self._places(prompt).values())
         pieces, at = [], 0
-        for (start, end), part in zip(spans, order, strict=True):
+        for (start, end), part in zip(spans, self._by_label[label], strict=True):
             pieces += [prompt[at:start], part]
             at = end
         return "".join([*pieces, prompt[at:]])
@@ -239,9 +245,9 @@ class Template:
 
     text: str
     """As it was written."""
-    choices: tuple[Choice, ...] = field(compare=False)
+    choices: tuple[Choice, ...] = dataclasses.field(compare=False)
     """In the order in which the groups begin; empty where the text has none."""
-    _between: tuple[str, ...] = field(repr=False, compare=False)
+    _between: tuple[str, ...] = dataclasses.field(repr=False, compare=False)
 
     @property
     def count(self) -> int:
@@ -262,6 +268,18 @@ class Template:
                 raise ValueError(f"alternatives {choice.name}: {_short(label)} is none of them")
             texts[choice.name] = choice.values[choice.labels.index(label)]
         return self.fill(texts)
+
+    def marks(self) -> dict[str, str]:
+        """By the choice's name, a text to search in its place that `fill` leaves there once, whatever stands for others.
+
+        Where the prompt has braces of its own, which could read like one, each mark has a sign that nothing else has.
+        """
+        names = [choice.name for choice in self.choices]
+        told = "".join([*self._between, *(text for choice in self.choices for text in choice.values)])
+        if not {*"{}"} & {*told}:
+            return {name: f"{{{name}}}" for name in names}
+        signs = (sign for code in range(_FIRST_SIGN, 0x10000) if (sign := chr(code)) not in told + "".join(names))
+        return {name: f"{{{name}{sign}}}" for name, sign in zip(names, signs, strict=False)}
 
     def fill(self, texts: Mapping[str, str]) -> str:
         """The prompt with any text in the place of each choice, by the choice's name."""
@@ -388,7 +406,7 @@ def _tuple(given: Any) -> Any:
 def _check_plan(what: str, plan: Mapping[str, Any], needed: set[str], known: set[str]) -> None:
     problems = [
         f"{name!r} is not known; known: {', '.join(sorted(needed | known))}"
-        for name in sorted(plan.keys() - needed - known)
+        for name in sorted(plan.keys() - needed - known, key=str)
     ]
     problems += [f"{name} is missing" for name in sorted(needed - plan.keys())]
     if problems:

@@ -9,7 +9,7 @@ from typing import Any
 from runpodkit.params import ImageParams
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA, MAX_VALUES, repeated
 from runpodkit.sweeps.cells import Cells, by_cost
-from runpodkit.sweeps.kinds import REPEAT, Axis, read, written
+from runpodkit.sweeps.kinds import REPEAT, Axis, kind_of, read, written
 from runpodkit.sweeps.prompted import Prompted
 from runpodkit.sweeps.rules import Known, Rule, skip, unreadable
 from runpodkit.sweeps.sampling import Sample
@@ -126,7 +126,7 @@ def combine(
     base = base_of(combined)
     if base is None or problems:
         rules, wrong = _rules(asked)
-        wrong += unreadable(rules, {*map(written, flat), *combined.fields})
+        wrong += unreadable(rules, [*map(written, flat), *combined.fields])
         return combined, [*problems, *wrong, *([] if asked.sample else _too_many(combined))]
     combined, wrong = _skip(base, combined, asked)
     wrong += _too_many(combined)
@@ -211,7 +211,9 @@ def _unequal(axes: Mapping[str, Axis], groups: Sequence[tuple[str, ...]], zipped
                 else f"{word}: axes of equal length are needed: {sizes}"
             )
         elif len(there) == len(group) and (twice := _same_rows([axes[name] for name in there])):
-            problems.append(f"{word} gives the same trial twice: {', '.join(map(repr, twice[:3]))}")
+            problems.append(
+                f"{word} gives the same trial twice: {', '.join(map(repr, twice[:3]))}; give it once, or use repeats="
+            )
     return problems
 
 
@@ -221,7 +223,7 @@ def _same_rows(axes: Sequence[Axis]) -> list[tuple[Any, ...]]:
     for axis in axes:
         numbers: dict[tuple[type, Any], int] = {}
         try:
-            columns.append([numbers.setdefault((_type(value), value), len(numbers)) for value in axis.values])
+            columns.append([numbers.setdefault((kind_of(value), value), len(numbers)) for value in axis.values])
         except TypeError:  # lists and tables
             return repeated(zip(*(axis.values for axis in axes), strict=True))
     rows = list(zip(*columns, strict=True))
@@ -234,11 +236,6 @@ def _same_rows(axes: Sequence[Axis]) -> list[tuple[Any, ...]]:
         if seen[row] == 2:
             twice.append(tuple(axis.values[at] for axis in axes))
     return twice
-
-
-def _type(value: Any) -> type:
-    """4 and 4.0 are one value, 1 and True are not."""
-    return float if type(value) is int else type(value)
 
 
 def _twice_set(axes: Mapping[str, Axis], varies: bool) -> list[str]:
@@ -296,7 +293,7 @@ def _skip(base: ImageParams, combined: Combined, asked: Asked) -> tuple[Combined
         return replace(combined, cells=Cells(cells.sizes, cells.order, numbers), keep=keep), []
     if not rules and asked.sample is None:
         return combined, []
-    skipped = skip(cells, Known(base, combined.axes, combined.dimension), rules, asked.sample)
+    skipped = skip(cells, Known(base, combined.axes, combined.dimension, varies=combined.varies), rules, asked.sample)
     if skipped.problems:
         return combined, skipped.problems
     texts = tuple(rule for rule in rules if isinstance(rule, str))

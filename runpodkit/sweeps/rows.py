@@ -23,6 +23,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from pydantic import TypeAdapter, ValidationError
 from runpodkit.params import RANDOM_SEED, ImageParams
 from runpodkit.reprs import cut
 from runpodkit.sweeps.axes import ENDPOINT, EXTRA, read_axis
-from runpodkit.sweeps.pasted import axis_name
+from runpodkit.sweeps.pasted import SIZE, axis_name
 from runpodkit.sweeps.row_tables import MARK, NUMBER, TRUTHS, Table, read_table, unmarked
 
 # fmt: off
@@ -49,6 +50,7 @@ FACTS = frozenset((
 Role = Literal["field", "extra", "endpoint", "label"]
 
 _MOST_TOLD = 20
+_DECIMAL = re.compile(r"-?[0-9]+([,.][0-9]+)?")
 _OF_WHOLES, _OF_NUMBERS = {*"-0123456789"}, {*"-+.0123456789eE"}
 
 
@@ -118,7 +120,7 @@ def _named(table: Table, notes: list[str], problems: list[str]) -> dict[str, tup
     """Which columns there are: by our name, the name in the table and what the column is."""
     if "extra" in table.columns:
         _spread_extra(table, problems)
-    of_a_run = {"trial", "state"} <= table.columns.keys()
+    of_a_run = _of_a_run(table)
     named: dict[str, tuple[str, Role]] = {}
     for written, values in table.columns.items():
         name, role = _what(written, table.columns)
@@ -134,9 +136,23 @@ def _named(table: Table, notes: list[str], problems: list[str]) -> dict[str, tup
             problems.append(f"columns {named[name][0]} and {written} are the same: {name}")
         else:
             named[name] = (written, role)
-            if role == "label" and (near := difflib.get_close_matches(name.lower(), ImageParams.model_fields, 1, 0.8)):
+            if role == "label" and _is_size(written) and not {"width", "height"} & table.columns.keys():
+                notes.append(f"column {name} is kept as a label and sets no size: give columns width and height")
+            elif role == "label" and (
+                near := difflib.get_close_matches(name.lower(), ImageParams.model_fields, 1, 0.8)
+            ):
                 notes.append(f"column {name} is kept as a label; is {near[0]} meant?")
     return named
+
+
+def _is_size(written: str) -> bool:
+    with suppress(ValueError):
+        return axis_name(written) == SIZE
+    return False
+
+
+def _of_a_run(table: Table) -> bool:
+    return {"trial", "state"} <= table.columns.keys()
 
 
 def _what(written: str, all_names: Collection[str]) -> tuple[str, Role | None]:
@@ -194,8 +210,12 @@ def _typed(name: str, role: Role, cells: list[Any], table: Table) -> tuple[list[
             refused = {bad: read_axis(ENDPOINT, [bad]).problems for bad in {str(one): one for one in names}.values()}
             return names, [(place, refused[one][0]) for place, one in enumerate(names) if refused[one]]
         case "extra":
-            return _extra(_guessed(cells, nested=True) if table.text else cells)
-    return _guessed(cells) if table.text else [_label(cell) for cell in cells], []
+            if table.text:
+                return _extra(_guessed(_with_points(cells) if table.comma else cells, nested=True))
+            return _extra([_nested(cell) for cell in cells] if _of_a_run(table) else cells)
+    if table.text:
+        return _guessed(_with_points(cells) if table.comma else cells), []
+    return [_label(cell) for cell in cells], []
 
 
 @cache
@@ -264,6 +284,11 @@ def _extra(cells: list[Any]) -> tuple[list[Any], _Wrong]:
     return values, wrong
 
 
+def _with_points(cells: list[str]) -> list[str]:
+    """Numbers with a decimal comma as numbers with a point, where all are numbers."""
+    return [cell.replace(",", ".") for cell in cells] if all(map(_DECIMAL.fullmatch, cells)) else cells
+
+
 def _guessed(cells: list[str], *, nested: bool = False) -> list[Any]:
     """Cells of a CSV whose type nobody declared: the narrowest that holds all of them."""
     signs = {*"".join(cells)}
@@ -274,7 +299,12 @@ def _guessed(cells: list[str], *, nested: bool = False) -> list[Any]:
                 return numbers
     if all(cell.lower() in TRUTHS for cell in cells):
         return [TRUTHS[cell.lower()] for cell in cells]
-    return [_from_json(cell) if nested and cell[0] in "[{" else unmarked(cell, plain=True) for cell in cells]
+    return [_nested(cell) if nested and cell[0] in "[{" else unmarked(cell, plain=True) for cell in cells]
+
+
+def _nested(cell: Any) -> Any:
+    """A list or table that the table of a run has as text."""
+    return _from_json(cell) if isinstance(cell, str) and cell[:1] in ("[", "{") else cell
 
 
 def _from_json(cell: Any) -> Any:

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from runpodkit.params import ImageParams
+from runpodkit.params import RANDOM_SEED, ImageParams
 from runpodkit.sweeps.axes import EXTRA
 from runpodkit.sweeps.cells import Cells
 from runpodkit.sweeps.conditions import read_rule
 from runpodkit.sweeps.kinds import Axis
+from runpodkit.sweeps.prompted import edited_fields
 from runpodkit.sweeps.sampling import Sample
 
 MOST_CELLS = 1_000_000
 """Of a space that rules go through; a larger one has to be sampled."""
 
-_PARAMETERS = frozenset(name for name in ImageParams.model_fields if name not in ("extra", "timeout"))
+_PARAMETERS = tuple(name for name in ImageParams.model_fields if name not in ("extra", "timeout"))
 
 Rule = str | Callable[..., Any]
 
@@ -40,23 +41,50 @@ class Skipped:
 
 
 class Known:
-    """The values that rules may ask for, by name, at the places of a cell."""
+    """The values that rules may ask for, by name, at the places of a cell.
 
-    def __init__(self, base: ImageParams, axes: Mapping[str, Axis], dimension: Mapping[str, int]) -> None:
-        self._base, self._axes, self._dimension = base, axes, dimension
+    A prompt that axes edit is known as they leave it.
+    """
+
+    def __init__(
+        self, base: ImageParams, axes: Mapping[str, Axis], dimension: Mapping[str, int], *, varies: bool
+    ) -> None:
+        self._base, self._axes, self._dimension, self._varies = base, axes, dimension, varies
         self._setter = {name: axis for axis in axes.values() for name in axis.fields}
+        self._extra = {
+            name: value
+            for name, value in _in_tables(base.extra)
+            if not any(f"{name}.".startswith(f"{set_}.") or set_.startswith(f"{name}.") for set_ in self._setter)
+            or name in self._setter
+        }
+        self._edits: dict[str, list[Axis]] = {}
+        for axis in axes.values():
+            for name in edited_fields(axis):
+                self._edits.setdefault(name, []).append(axis)
 
     @property
-    def names(self) -> set[str]:
-        """All that rules may ask for."""
-        return {*self._axes, *self._setter, *_PARAMETERS, *(f"{EXTRA}{name}" for name in self._base.extra)}
+    def names(self) -> list[str]:
+        """All that rules may ask for, axes first."""
+        return list(dict.fromkeys([*self._axes, *self._setter, *_PARAMETERS, *self._extra]))
 
-    def dimension(self, name: str) -> int | None:
-        """Where the value of this name changes; None: nowhere."""
+    def dimensions(self, name: str) -> set[int]:
+        """Where the value of this name changes."""
         axis = self._setter.get(name) or self._axes.get(name)
-        return None if axis is None else self._dimension[axis.name]
+        return {self._dimension[each.name] for each in (axis, *self._edits.get(name, ())) if each}
 
     def value(self, name: str, places: Mapping[int, int]) -> Any:
+        """The value of this name.
+
+        Raises:
+            ValueError: nobody knows it yet, or an edit of a prompt cannot be made.
+        """
+        value = self._unedited(name, places)
+        for axis in self._edits.get(name, ()):
+            if axis.edit and value is not None:
+                value = axis.edit.apply(value, axis.values[places[self._dimension[axis.name]]])
+        return value
+
+    def _unedited(self, name: str, places: Mapping[int, int]) -> Any:
         axis = self._setter.get(name)
         if axis is not None:
             sets = axis.sets[places[self._dimension[axis.name]]]
@@ -66,7 +94,19 @@ class Known:
         return self._shared(name)
 
     def _shared(self, name: str) -> Any:
-        return self._base.extra.get(name.removeprefix(EXTRA)) if name.startswith(EXTRA) else getattr(self._base, name)
+        if name == "seed" and (self._varies or self._base.seed == RANDOM_SEED):
+            raise ValueError(
+                "where: seed is drawn when the run starts, so no rule can ask for it; use seed=rk.seeds(n)"
+            )
+        return self._extra.get(name) if name.startswith(EXTRA) else getattr(self._base, name)
+
+
+def _in_tables(extra: Mapping[str, Any], before: str = EXTRA) -> Iterator[tuple[str, Any]]:
+    """By `extra.NAME`, each value, in tables too."""
+    for name, value in extra.items():
+        yield f"{before}{name}", value
+        if isinstance(value, Mapping):
+            yield from _in_tables(value, f"{before}{name}.")
 
 
 class Asked:
@@ -75,7 +115,7 @@ class Asked:
     def __init__(self, rule: Rule, known: Known) -> None:
         self._known = known
         self.text, self._names, self._test = _read(rule, known.names)
-        self._at = sorted({at for name in self._names if (at := known.dimension(name)) is not None})
+        self._at = sorted({at for name in self._names for at in known.dimensions(name)})
         self._answers: dict[tuple[int, ...], bool] = {}
 
     def keeps(self, places: Sequence[int]) -> bool:
@@ -103,7 +143,7 @@ def unreadable(rules: Sequence[Rule], names: Collection[str]) -> list[str]:
     problems = []
     for rule in rules:
         try:
-            _read(rule, {*names, *_PARAMETERS})
+            _read(rule, list(dict.fromkeys([*names, *_PARAMETERS])))
         except ValueError as exc:
             problems.append(str(exc))
     return problems

@@ -92,9 +92,11 @@ class Sample:
         Raises:
             ValueError: one line with every problem.
         """
+        if not isinstance(plan, Mapping):
+            raise ValueError(f"sample={plan!r:.60}: give a table such as {{ method = 'latin', count = 50, seed = 0 }}")
         problems = [
             f"{name!r} is not known; known: count, method, seed"
-            for name in sorted(plan.keys() - {"method", "count", "seed"})
+            for name in sorted(plan.keys() - {"method", "count", "seed"}, key=str)
         ]
         problems += [f"{name} is missing" for name in ("count", "method") if name not in plan]
         if problems:

@@ -91,7 +91,7 @@ def _chosen(prompt: Any) -> tuple[Any, dict[str, Replace]]:
             return prompt, {}
         return [text for each in given for text in _written_out(each)], {}
     template = alternatives(prompt)
-    marks = {choice.name: "{" + choice.name + "}" for choice in template.choices}
+    marks = template.marks()
     if not marks:
         return template.render({}), {}
     marked = template.fill(marks)

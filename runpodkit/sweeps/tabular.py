@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runpodkit.sweeps.axes import EXTRA
+from runpodkit.sweeps.axes import EXTRA, canonical
 from runpodkit.sweeps.kinds import REPEAT, RESERVED, Axis, label_axis, plain_axis, put, row_axis
 from runpodkit.sweeps.rows import Column, columns_of
 
@@ -49,6 +50,10 @@ def tabular(rows: Any, *, needs_prompt: bool) -> Tabular:
                 base[column.name] = column.values[0]
         else:
             axes[column.name] = row_axis(column.name, column.values)
+    if not axes and table.count > repeats:
+        raise ValueError(
+            f"all {table.count:,} rows are the same trial: give one, or use repeats={table.count // repeats}"
+        )
     for note in notes:
         warnings.warn(note, stacklevel=4)
     return Tabular(base, axes, repeats)
@@ -60,11 +65,17 @@ def _is_same(values: list[Any]) -> bool:
 
 
 def _without_repeats(columns: list[Column]) -> tuple[list[Column], int]:
+    """Each cell once, where every cell has all repeats from 1 on; else all rows, as none may be lost."""
     told = next((column.values for column in columns if column.name == REPEAT and column.role == "label"), None)
     if told is None or not all(type(number) is int and number >= 1 for number in told):
         return columns, 1
-    first = [place for place, number in enumerate(told) if number == 1]
-    if not first:
+    asked = [column.values for column in columns if column.role != "label"]
+    times: dict[str, Counter[int]] = {}
+    for place, number in enumerate(told):
+        times.setdefault(canonical([values[place] for values in asked]), Counter())[number] += 1
+    most = max(told)
+    if not all(len(each) == most and len({*each.values()}) == 1 for each in times.values()):
         return columns, 1
+    first = [place for place, number in enumerate(told) if number == 1]
     kept = [column._replace(values=[column.values[place] for place in first]) for column in columns]
     return [column for column in kept if column.name != REPEAT], max(told)

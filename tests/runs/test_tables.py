@@ -13,7 +13,8 @@ import pytest
 
 from runpodkit.params import ImageParams
 from runpodkit.runs.rows import TrialState
-from runpodkit.runs.tables import summary, table
+from runpodkit.runs.tables import summary, table, to_csv
+from runpodkit.sweeps.sweep import Sweep, sweep
 from tests.runs.made_up import failed, image_file, kept, record, swept
 
 
@@ -115,13 +116,33 @@ def test_an_input_of_unknown_type_takes_the_narrowest_that_holds_all(
 
 
 def test_plain_inputs_that_nobody_swept_have_columns_and_nested_ones_have_none() -> None:
-    params = ImageParams(user_prompt="x", extra={"lora": "ink", "clip_skip": 2, "workflow": {"nodes": [1] * 1000}})
+    workflow = {"nodes": [1] * 1000}
+    params = ImageParams(user_prompt="x", extra={"lora": "ink", "clip_skip": 2, "workflow": workflow})
+    other = ImageParams(user_prompt="y", extra={"workflow": workflow})
 
-    frame = table([record(0, values={}, params=params), record(1, values={}, params=ImageParams(user_prompt="y"))])
+    frame = table([record(0, values={}, params=params), record(1, values={}, params=other)])
 
     assert frame["extra.lora"].tolist() == ["ink", pd.NA]
     assert kinds(frame, "extra.clip_skip") == ["Int64"]
     assert not [name for name in frame if "workflow" in name]
+
+
+def test_nested_inputs_that_a_label_sets_have_columns(tmp_path: Path) -> None:
+    plan = sweep(
+        "a",
+        axes={"style": {"x": {"extra.lora.scale": 1.5, "extra.tags": ["n", 1]}, "y": {"steps": 4}}},
+        extra={"lora": {"name": "ink"}},
+        seed=1,
+    )
+    frame = table([record(trial.number, values=trial.values, params=trial.params) for trial in plan.trials("r")])
+
+    assert frame["extra.lora.scale"].tolist() == [1.5, pd.NA]
+    assert frame["extra.tags"].tolist() == ['["n", 1]', pd.NA]
+    assert "extra.lora.name" not in frame
+    to_csv(frame, tmp_path / "table.csv")
+    for rows in (frame, tmp_path / "table.csv"):
+        again = Sweep.from_rows(rows, ImageParams(user_prompt="a", extra={"lora": {"name": "ink"}}))
+        assert [trial.params for trial in again.trials("r")] == [trial.params for trial in plan.trials("r")]
 
 
 def test_an_axis_of_a_later_version_keeps_its_column_and_none_takes_the_place_of_a_fact() -> None:

@@ -88,3 +88,16 @@ def test_labels_of_numbers_are_sizes_and_others_lists():
     assert size_label([4.0, 0.123456789]) == "4×0.123456789"
     assert size_label(["Euler", 20]) == "Euler · 20"
     assert size_label([True, 20]) == "True · 20"
+
+
+def test_values_that_are_equal_and_set_the_same_are_alike():
+    def alike(name: str, given: object) -> list[int]:
+        axis, _ = read(name, given, unique=False)
+        assert axis is not None
+        return axis.alike()
+
+    assert alike("extra.k", [1, 1.0, True, "1", None, 1]) == [0, 0, 1, 2, 3, 0]
+    assert alike("extra.k", [[1], {"a": 1}, [1.0], {"a": 1}]) == [0, 1, 0, 1]
+    assert alike("cfg_scale", {"rows": [4, None, 4.0, None]}) == [0, 1, 0, 1]
+    assert alike("width+height", [[64, 128], [128, 64], [64, 128]]) == [0, 1, 0]
+    assert alike("sampler_name+scheduler", [["a · b", "c"], ["a", "b · c"]]) == [0, 1]

@@ -149,6 +149,26 @@ def test_columns_without_a_single_value_say_nothing():
     }
 
 
+def test_numbers_with_a_decimal_comma_are_numbers_in_every_column(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("cfg;extra.s;group;extra.list\n1,5;0,5;2;1,2,3\n2;1;0,7;4\n")
+
+    columns = {column.name: column.values for column in columns_of(path).columns}
+    assert columns == {
+        "cfg_scale": [1.5, 2.0],
+        "extra.s": [0.5, 1.0],
+        "group": [2.0, 0.7],
+        "extra.list": ["1,2,3", "4"],
+    }
+
+
+def test_a_column_of_sizes_is_told_to_set_none():
+    assert columns_of([{"Size": "832x1216", "steps": 5}]).notes == [
+        "column Size is kept as a label and sets no size: give columns width and height"
+    ]
+    assert columns_of([{"size": "wide", "width": 832}]).notes == []
+
+
 def test_notes_tell_what_is_left_out_and_what_is_nearly_a_field():
     frame = pd.DataFrame({"Unnamed: 0": [0], "stepz": [5], "timeout": [9], "cost_usd": [1.0], "seed": [4]})
 

@@ -186,6 +186,11 @@ class Dialect(BaseModel):
         ]
         return problems + list(self._unknown_extras([*params.extra, *_extra_axes(swept)]))
 
+    def weighs(self, name: str) -> bool:
+        """Whether it depends on the value of a field if `refusals` has something to say."""
+        tables = [field for field, _ in self._tables()]
+        return name not in self.takes or name in ("width", "height", "extra", *tables, *self.bounds, *self.needs)
+
     def _unknown_fields(self, params: ImageParams, asked: Collection[str], swept: Collection[str]) -> Iterator[str]:
         for name in ImageParams.model_fields:
             if name in asked and name not in self.takes:

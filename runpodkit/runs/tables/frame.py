@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,8 +23,8 @@ def table(
 ) -> pd.DataFrame:
     """One row per trial, typed; `image` is the key of its first picture in the store, `images` has all.
 
-    Worker-specific inputs stand under `extra.NAME`: those that were swept, and plain values.
-    A nested value is its JSON; one that was not swept, such as a workflow, has no column.
+    Worker-specific inputs stand under `extra.NAME`: those that were swept, by themselves or behind a label, and
+    plain values.  A nested value is its JSON; one that is the same in all rows, such as a workflow, has no column.
 
     Args:
         beside: More columns, of values by trial.
@@ -83,6 +83,21 @@ def _open_values(rows: Sequence[Record], axes: Sequence[str]) -> Iterable[tuple[
     )
     for name in given:
         yield EXTRA + name, [record.params.extra.get(name) for record in rows]
+    for name in dict.fromkeys(name for record in rows for name in record.params.extra):
+        if name not in given and EXTRA + name not in axes:
+            yield from _differing(EXTRA + name, [record.params.extra.get(name) for record in rows], axes)
+
+
+def _differing(name: str, values: list[Any], axes: Sequence[str]) -> Iterable[tuple[str, list[Any]]]:
+    """What of a nested input is not the same in all rows, each under its own name; axes have columns already."""
+    if name in axes or all(value == values[0] for value in values):
+        return
+    tables = [{} if value is None else value for value in values]
+    if not all(isinstance(table, Mapping) for table in tables):
+        yield name, values
+        return
+    for inner in dict.fromkeys(inner for table in tables for inner in table):
+        yield from _differing(f"{name}.{inner}", [table.get(inner) for table in tables], axes)
 
 
 def _fact(rows: Sequence[Record], name: str) -> list[Any]:
