@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from runpodkit.stats.intervals import SEED, Floats, Interval, percentile_interval
 
 RESAMPLES = 1000
-LEAST_REPLICATES = 3
-"""With two, half of all resamples are one replicate twice and say nothing of how much they differ."""
+LEAST_REPLICATES = 4
+"""A resample that is one replicate again and again says that replicates do not differ.  Of three replicates 11 % of
+all resamples are such, and both ends of a 95 % interval were made of them; of four, 1.6 %."""
 _NUMBERS_AT_ONCE = 4_000_000
 MOST_FACTORS = 8
 """Each one more doubles the work."""

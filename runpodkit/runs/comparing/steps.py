@@ -58,9 +58,9 @@ class EnoughSteps:
 
     def __init__(
         self, by: str | None, against: str, epsilon: float, reason: str, tried: Mapping[Any, Sequence[int]],
-        changes: Sequence[Change], *, simulated: bool,
+        changes: Sequence[Change], *, left_out: int = 0, simulated: bool,
     ) -> None:  # fmt: skip
-        self.by, self.against, self.epsilon = by, against, epsilon
+        self.by, self.against, self.epsilon, self.left_out = by, against, epsilon, left_out
         self._reason, self._tried, self._changes, self._simulated = reason, tried, changes, simulated
 
     @cached_property
@@ -148,6 +148,10 @@ class EnoughSteps:
             at = next(one for one in own if one.steps == enough)
             change = f"{at.against} steps change the picture by {at.mean:.3f}{_ends(at)}"
             lines.append(f"{name}: {enough} steps are enough; {change}.")
+        if self.left_out:
+            have = "picture is" if self.left_out == 1 else "pictures are"
+            than = "next more" if self.against == NEXT else "most"
+            lines.append(f"{self.left_out} {have} left out, because theirs of the {than} steps is missing.")
         return [*lines, f"Enough means a change under {self.epsilon:g} of the full range, {self._reason}."]
 
     def plot(self, **look: Any) -> Chart:
@@ -233,6 +237,7 @@ def enough_steps(
         )
         for group in groups
     }
+    left_out = sum(_one_partner(of_group, against) for of_group in measured.values())
     changes = [
         Change(
             group, steps, more, len(numbers), sum(numbers) / len(numbers), mean_interval(numbers),
@@ -242,7 +247,7 @@ def enough_steps(
         for (steps, more), numbers in sorted(measured.get(key_of(group), {}).items())
     ]  # fmt: skip
     simulated = all(record.simulated for record in records)
-    return EnoughSteps(by, against, epsilon, told, tried, changes, simulated=simulated)
+    return EnoughSteps(by, against, epsilon, told, tried, changes, left_out=left_out, simulated=simulated)
 
 
 def _series(cells: Sequence[Cell]) -> list[list[Cell]]:
@@ -280,6 +285,17 @@ def _measured(
             if made and (last is None or against == NEXT):
                 last = (steps, made)
     return found, repeats
+
+
+def _one_partner(found: dict[tuple[int, int], list[float]], against: str) -> int:
+    """Keep of each step count the changes to one other alone, or a line would mix two; returns how many go.
+
+    A series that lost its picture of the most steps, or the next, was set against fewer steps, or more.
+    """
+    most = max((more for _, more in found), default=0)
+    nearest = {steps: min(more for each, more in found if each == steps) for steps, _ in found}
+    gone = [(steps, more) for steps, more in found if more != (most if against == LARGEST else nearest[steps])]
+    return sum(len(found.pop(each)) for each in gone)
 
 
 def _groups(cells: Sequence[Cell], by: str | None) -> list[Any]:
