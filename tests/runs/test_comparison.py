@@ -14,6 +14,7 @@ from PIL import Image
 from runpodkit.errors import StoreError
 from runpodkit.params import ImageParams
 from runpodkit.runs.comparing.comparison import compare
+from runpodkit.runs.comparing.starts import slow_starts
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import ImageFile, TrialState
 
@@ -69,7 +70,7 @@ def test_a_wrong_axis_or_baseline_is_refused(axis: str, baseline: Any, said: str
 def test_where_nothing_can_be_paired_the_table_stands_alone() -> None:
     comparison = compare([record(0, 4, 1, "a"), record(1, 8, 2, "b")], read, "steps", 4)
 
-    with pytest.raises(ValueError, match="no two finished pictures differ in steps alone"):
+    with pytest.raises(ValueError, match="no two finished pictures of one proportion differ in steps alone"):
         _ = comparison.picture
     assert "<img" not in comparison._repr_html_()
 
@@ -149,6 +150,35 @@ def test_times_and_costs_of_reused_pictures_are_left_out_and_counted_unless_want
     assert "1.94 s longer" in without.words[0]
     assert "5 pairs" in without.words[0]
     assert "times and costs of 1 reused picture are left out" in without.words[0]
+
+
+def test_where_the_baselines_pictures_are_reused_the_sentence_says_why_there_are_no_times() -> None:
+    records = [
+        replace(one, reused_from="2026-01-01T00:00:00") if one.values["sampler_name"] == "Euler" else one
+        for one in pairs_of(HEUN)
+    ]
+    found = compare(records, read, "sampler_name", "Euler")
+
+    assert found.table["reused"].tolist() == [6, 6]
+    assert math.isnan(found.table.loc["Heun", "execution_time_s_difference"])
+    assert found.words[0].endswith("times and costs of 6 reused pictures are left out.")
+
+
+def worked(trial: int, worker: str, time_s: float) -> Record:
+    return timed(trial, "Euler", trial, time_s, worker_id=worker, ended_at=f"2026-01-01T00:00:{trial:02d}")
+
+
+def test_first_pictures_that_were_slow_are_told_for_their_times_are_those_of_the_workers() -> None:
+    """Of two workers the first took 5 and 7 s, all others 1 s."""
+    records = [worked(0, "a", 5.0), worked(1, "b", 7.0), *(worked(at, "ab"[at % 2], 1.0) for at in range(2, 8))]
+    told = slow_starts(reversed(records))
+
+    assert told.startswith("The first picture of each of 2 workers took 6.00 s, others 1.00 s (medians)")
+    assert told in compare(records, read, "seed").words
+    assert slow_starts(records[2:]) == ""
+    assert slow_starts(records[:2]) == ""  # no others: nobody can tell
+    assert slow_starts([replace(one, worker_id=None) for one in records]) == ""
+    assert slow_starts([worked(0, "a", 5.0), worked(1, "a", 1.0)]).startswith("The first picture of its worker took 5")
 
 
 def test_scores_are_compared_too_and_what_people_said_is_no_score() -> None:
