@@ -21,6 +21,7 @@ from runpodkit.runs.comparing.smalls import LATE_S, smalls
 from runpodkit.runs.comparing.words import listed
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
+from runpodkit.runs.pairing import rest_of
 from runpodkit.runs.watch import progress
 from runpodkit.stats.intervals import Interval, mean_interval
 
@@ -254,8 +255,7 @@ def _series(cells: Sequence[Cell]) -> list[list[Cell]]:
     """Cells that differ in steps alone, most steps first."""
     found: dict[Hashable, list[Cell]] = {}
     for cell in cells:
-        rest = tuple((name, key_of(value)) for name, value in cell.values.items() if name != STEPS)
-        found.setdefault(rest, []).append(cell)
+        found.setdefault(rest_of(cell.values, (STEPS,)), []).append(cell)
     return [sorted(each, key=lambda cell: -int(cell.values[STEPS])) for each in found.values()]
 
 
