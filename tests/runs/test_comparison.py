@@ -15,8 +15,10 @@ from runpodkit.errors import StoreError
 from runpodkit.params import ImageParams
 from runpodkit.runs.comparing.comparison import compare
 from runpodkit.runs.comparing.starts import slow_starts
+from runpodkit.runs.comparing.words import spread
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import ImageFile, TrialState
+from runpodkit.stats.intervals import Interval
 
 GREYS = {"a": 100, "b": 110, "c": 100, "d": 151}
 
@@ -179,6 +181,22 @@ def test_first_pictures_that_were_slow_are_told_for_their_times_are_those_of_the
     assert slow_starts(records[:2]) == ""  # no others: nobody can tell
     assert slow_starts([replace(one, worker_id=None) for one in records]) == ""
     assert slow_starts([worked(0, "a", 5.0), worked(1, "a", 1.0)]).startswith("The first picture of its worker took 5")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1.89e-05, 0.0438, "0.00002 to 0.0438"),
+        (-0.2512, 0.25, "-0.251 to 0.25"),
+        (0.0, 0.0, "0 to 0"),
+        (12345.6, 99999.4, "12346 to 99999"),
+        (1.2e-7, 3.4e-7, "0.00000012 to 0.00000034"),
+    ],
+)
+def test_ends_of_an_interval_have_the_decimals_of_each_other_and_no_exponent(
+    low: float, high: float, said: str
+) -> None:
+    assert spread("beauty", 0.5, Interval(low, high)) == f"0.5 ({said})"
 
 
 def test_scores_are_compared_too_and_what_people_said_is_no_score() -> None:
