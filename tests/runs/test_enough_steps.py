@@ -135,3 +135,14 @@ def test_it_is_drawn_with_a_line_per_sampler_and_epsilon(run: Run) -> None:
     assert repr(chart) == "Plot of change by steps, 2 lines"
     texts = {text.get_text() for text in chart.figure.axes[0].texts}
     assert {"Euler", "Euler a", "enough below 0.01", "sampler"} <= texts
+
+
+def test_a_run_without_a_picture_is_told_to_have_none(tmp_path: Path) -> None:
+    def fails(one: Any) -> Any:
+        return replace(one, state=TrialState.FAILED, images=())
+
+    run = greys(tmp_path, {"steps": STEPS, "seed": [1, 2]}, lambda values: 100, edit=fails)
+
+    for ask in (run.enough_steps, run.axis_effects):
+        with pytest.raises(ValueError, match="none of these 8 trials has a picture yet"):
+            ask()

@@ -153,7 +153,10 @@ def axis_effects(
     quiet: bool = False,
 ) -> AxisEffects:
     """See `Results.axis_effects`."""
-    records = [record for record in run.where(**where or {}) if record.images]
+    chosen = run.where(**where or {})
+    records = [record for record in chosen if record.images]
+    if not records:
+        raise ValueError(f"none of these {len(chosen)} trials has a picture yet")
     names = list(dict.fromkeys(name for record in records for name in record.values))
     wanted = _wanted(names, axes)
     cells = list(cells_of(records).values())

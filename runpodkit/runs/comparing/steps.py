@@ -211,14 +211,17 @@ def enough_steps(
         raise ValueError(f"epsilon={epsilon!r}: a picture distance above 0 and under 1, such as {EPSILON}")
     if against not in (LARGEST, NEXT):
         raise ValueError(f"against={against!r}: 'largest' or 'next'")
-    records = [record for record in run.where(**where or {}) if record.images]
-    names = list(dict.fromkeys(name for record in records for name in record.values))
+    chosen = run.where(**where or {})
+    names = list(dict.fromkeys(name for record in chosen for name in record.values))
     if STEPS not in names:
         raise ValueError(f"this run does not vary steps; its axes: {', '.join(names) or 'none'}")
     if by is None and SAMPLER in names:
         by = SAMPLER
     if by is not None and (by not in names or by == STEPS):
         raise ValueError(f"by={by!r} is no other axis of this run; its axes: {', '.join(names)}")
+    records = [record for record in chosen if record.images]
+    if not records:
+        raise ValueError(f"none of these {len(chosen)} trials has a picture yet")
     cells = list(cells_of(records, (REPEAT,)).values())
     series = _series(cells)
     with progress("steps", len(records), shown=not quiet, late_s=LATE_S) as step:
