@@ -74,6 +74,18 @@ def mean_interval(
     return Interval(min(float(low), mean), max(float(high), mean))
 
 
+@cache
+def student(share: float, degrees: int) -> float:
+    """Quantile of Student's t: what lies below it with this probability, in (0, 1).
+
+    By the rule of trapezoids: for x = √ν tan θ the density is that of cos^(ν − 1) θ.
+    """
+    angle = np.linspace(-math.pi / 2, math.pi / 2, 20_001)
+    density = np.cos(angle).clip(0.0) ** (degrees - 1)
+    below = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
+    return math.sqrt(degrees) * math.tan(float(np.interp(share * below[-1], below, angle)))
+
+
 def _widened(tail: float, count: int) -> float:
     """A standard normal quantile, farther out the fewer numbers there are, as Student's t is.
 
@@ -82,22 +94,7 @@ def _widened(tail: float, count: int) -> float:
 
     Source: Hesterberg (2015), What teachers should know about the bootstrap, The American Statistician 69, section 3.3.
     """
-    return math.sqrt(count / (count - 1)) * _student(tail, count - 1)
-
-
-@cache
-def _student(share: float, degrees: int) -> float:
-    """Quantile of Student's t, by the rule of trapezoids: for x = √ν tan θ its density is that of cos^(ν − 1) θ."""
-    angle = np.linspace(-math.pi / 2, math.pi / 2, 20_001)
-    density = np.cos(angle).clip(0.0) ** (degrees - 1)
-    below = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
-    return math.sqrt(degrees) * math.tan(float(np.interp(share * below[-1], below, angle)))
-
-
-def percentile_interval(values: Floats, around: float, *, level: float = LEVEL) -> Interval:
-    """What the middle share of resampled values spans, and `around`, their estimate, with it."""
-    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
-    return Interval(min(float(low), around), max(float(high), around))
+    return math.sqrt(count / (count - 1)) * student(tail, count - 1)
 
 
 def _means(given: Floats, resamples: int, seed: int) -> Floats:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runpodkit.stats.intervals import Interval, mean_interval, percentile_interval
+from runpodkit.stats.intervals import Interval, mean_interval, student
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=30)
 
@@ -99,8 +99,9 @@ def test_numbers_that_are_none_are_refused() -> None:
         mean_interval([1.0, float("nan")])
 
 
-def test_the_middle_of_resampled_values_always_holds_their_estimate() -> None:
-    low, high = (percentile_interval(np.arange(1001.0), around) for around in (3, 990))
-
-    assert (low.low, low.high) == pytest.approx((3, 975))
-    assert (high.low, high.high) == pytest.approx((25, 990))
+@pytest.mark.parametrize(
+    ("degrees", "quantile"), [(1, 12.7062), (2, 4.3027), (5, 2.5706), (30, 2.0423), (1000, 1.9623)]
+)
+def test_quantiles_of_students_t_are_those_of_the_tables(degrees: int, quantile: float) -> None:
+    assert student(0.975, degrees) == pytest.approx(quantile, abs=1e-4)
+    assert student(0.025, degrees) == pytest.approx(-quantile, abs=1e-4)
