@@ -199,6 +199,24 @@ def test_ends_of_an_interval_have_the_decimals_of_each_other_and_no_exponent(
     assert spread("beauty", 0.5, Interval(low, high)) == f"0.5 ({said})"
 
 
+def test_many_pairs_of_few_seeds_are_told() -> None:
+    """Six pairs of six step counts: two seeds in turn, then each step count with a seed of its own."""
+    two, six = (
+        [
+            timed(10 * at + number, sampler, seed, 1.0 + number, values={"steps": at})
+            for at in range(6)
+            for number, sampler in enumerate(("Euler", "Heun"))
+            for seed in [at % seeds]
+        ]
+        for seeds in (2, 6)
+    )
+    told = "All pairs are of 2 seeds, so their intervals tell little of other seeds."
+
+    assert told in compare(two, read, "sampler_name").words
+    assert not any("All pairs are of" in line for line in compare(six, read, "sampler_name").words)
+    assert not any("All pairs are of" in line for line in compare(two[:8], read, "sampler_name").words)  # few anyway
+
+
 def test_scores_are_compared_too_and_what_people_said_is_no_score() -> None:
     records = pairs_of(HEUN)
     sharp = {one.trial: (0.5 if one.values["sampler_name"] == "Euler" else 0.75) for one in records}

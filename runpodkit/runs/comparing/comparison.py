@@ -37,7 +37,7 @@ from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
 from runpodkit.runs.records import Record
 from runpodkit.runs.watch import progress
-from runpodkit.stats.intervals import mean_interval
+from runpodkit.stats.intervals import FEW, mean_interval
 from runpodkit.stats.noise import usual_difference
 
 SHOWN_PX = 320
@@ -123,6 +123,8 @@ class Comparison:
         if unread := sum(pair.distance is None for pair in every):
             have = "pair has" if unread == 1 else "pairs have"
             lines.append(f"{unread} {have} no picture distance: unreadable, or of another proportion.")
+        if few := self._few_seeds():
+            lines.append(few)
         if self._remark and any(
             one.pairs for found in self.differences.values() for one in found if one.measure == TIME
         ):
@@ -205,6 +207,17 @@ class Comparison:
         if self._greyed(value, one):
             return f'<td style="white-space:nowrap;opacity:.45">{text}</td>'
         return f'<td style="white-space:nowrap">{text}</td>'
+
+    def _few_seeds(self) -> str:
+        """Said where many pairs are of few seeds: they are not as independent as their number makes believe."""
+        pairs = [pair for value, of in zip(self.values, self._pairs.values(), strict=True)
+                 if not self._is_baseline(value) for pair in of]  # fmt: skip
+        most = max(map(len, self._pairs.values()), default=0)
+        seeds = {record.params.seed for pair in pairs for record in pair.cell.records}
+        if self.axis == "seed" or most < FEW or not 0 < len(seeds) < FEW:
+            return ""
+        many = "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+        return f"All pairs are of {many}, so their intervals tell little of other seeds."
 
     def _is_baseline(self, value: Any) -> bool:
         return key_of(value) == key_of(self.baseline)
