@@ -1,8 +1,8 @@
 """Charts: numbers along an axis as lines with bands, or as points with whiskers, fit for a page of a paper.
 
 Gets names and numbers and gives back a figure of matplotlib (the extra `plot`), drawn without its global state; what
-the numbers mean, and how an interval was found, is known to the caller.  No text is cut, and no line is told
-from another by its colour alone.
+the numbers mean, and how an interval was found, is known to the caller.  Text is drawn as it is given, never as
+mathematics; only long words along x lose their middle.  No line is told from another by its colour alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from runpodkit.errors import ConfigError
 from runpodkit.images import saving
+from runpodkit.reprs import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +44,8 @@ SHAPE = 0.62
 """Height over width."""
 LETTER_MM, SMALL_LETTER_MM = 1.6, 1.25
 """Of 8 and of 6.5 points, on average."""
+MOST_ROWS, NARROWEST_ROW, LONGEST_TURNED = 4, 12, 28
+"""Of a word along x: its rows, and letters of a row; letters of one that stands aslant."""
 INLINE_DPI = 150
 SUFFIXES = (".pdf", ".png", ".svg")
 DPI = 300
@@ -158,9 +161,9 @@ def chart(
     axes = figure.add_subplot()
     _dress(axes, x_title, y_title, note, badge, width_mm, (height_mm or high) - listed)
     if title:
-        figure.suptitle(title, fontsize=9, color=INK, fontweight="bold")
+        figure.suptitle(_literal(title), fontsize=9, color=INK, fontweight="bold")
     if words:
-        _draw_points(axes, lines)
+        _draw_points(axes, lines, width_mm)
     else:
         _draw_lines(axes, lines)
     if log_x and not words:
@@ -171,8 +174,7 @@ def chart(
         _from_zero(axes, lines)
     if level:
         axes.axhline(level[0], color=QUIET, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
-        axes.annotate(level[1], (1, level[0]), xycoords=("axes fraction", "data"), xytext=(-2, 2),
-                      textcoords="offset points", fontsize=6.5, color=QUIET, ha="right", va="bottom")  # fmt: skip
+        _name_level(axes, lines, *level)
     if not words:
         _mark_tried(axes, lines, log_x)
     if columns:
@@ -201,9 +203,9 @@ def _check(lines: Sequence[Line], width_mm: float, height_mm: float | None, log_
 
 
 def _dress(axes: Axes, x_title: str, y_title: str, note: str, badge: str, width_mm: float, high_mm: float) -> None:
-    axes.set_xlabel(x_title, fontsize=8, color=INK)
+    axes.set_xlabel(_literal(x_title), fontsize=8, color=INK)
     wide = max(12, round((high_mm - BESIDE_MM) / LETTER_MM))
-    axes.set_ylabel("\n".join(textwrap.wrap(y_title, wide)), fontsize=8, color=INK)
+    axes.set_ylabel(_wrapped(y_title, wide), fontsize=8, color=INK)
     axes.tick_params(labelsize=7.5, colors=INK, length=2.5, width=0.6, which="both")
     axes.spines[["top", "right"]].set_visible(False)
     for spine in axes.spines.values():
@@ -217,7 +219,31 @@ def _dress(axes: Axes, x_title: str, y_title: str, note: str, badge: str, width_
         lines = (
             [small] if len(small) <= most else [line for each in (note, badge) for line in textwrap.wrap(each, most)]
         )
-        axes.set_title("\n".join(lines), loc="left", fontsize=6.5, color=QUIET, pad=4)
+        axes.set_title("\n".join(map(_literal, lines)), loc="left", fontsize=6.5, color=QUIET, pad=4)
+
+
+def _literal(text: str) -> str:
+    """Text that means itself: a pair of dollars would start mathematics, and a control character has no letter."""
+    return plain(text).replace("$", r"\$")
+
+
+def _wrapped(text: str, letters: int) -> str:
+    return "\n".join(map(_literal, textwrap.wrap(text, letters)))
+
+
+def _name_level(axes: Axes, lines: Sequence[Line], height: float, name: str) -> None:
+    """At that end of the level from which lines are farther, on a pale ground: lines may well cross it."""
+    ends = []
+    for pick in (min, max):
+        at = [
+            pick(line.points, key=lambda point: point.x if isinstance(point.x, int | float) else 0.0) for line in lines
+        ]
+        ends.append(min(abs(point.y - height) for point in at))
+    left = ends[0] > ends[1]
+    axes.annotate(_literal(name), (0 if left else 1, height), xycoords=("axes fraction", "data"),
+                  xytext=(2 if left else -2, 2), textcoords="offset points", fontsize=6.5, color=QUIET,
+                  ha="left" if left else "right", va="bottom", zorder=20,
+                  bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.6})  # fmt: skip
 
 
 def _style(number: int) -> tuple[str, str, Any]:
@@ -242,7 +268,7 @@ def _draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
             _whisker(axes, float(banded[0].x), banded[0], colour)
 
 
-def _draw_points(axes: Axes, lines: Sequence[Line]) -> None:
+def _draw_points(axes: Axes, lines: Sequence[Line], width_mm: float) -> None:
     """Side by side over each word, so that no whisker hides another."""
     words = list(dict.fromkeys(str(point.x) for line in lines for point in line.points))
     apart = min(0.16, 0.7 / len(lines))
@@ -254,8 +280,21 @@ def _draw_points(axes: Axes, lines: Sequence[Line]) -> None:
             _whisker(axes, x, point, colour)
             axes.plot([x], [point.y], color=colour, marker=mark, markersize=4.6, linestyle="none",
                       markeredgecolor="white", markeredgewidth=0.4, zorder=4, clip_on=False)  # fmt: skip
-    axes.set_xticks(range(len(words)), words)
+    room = round(0.8 * width_mm / len(words) / LETTER_MM)
+    axes.set_xticks(range(len(words)), [_fitted(word, room) for word in words])
     axes.set_xlim(-0.5, len(words) - 0.5)
+
+
+def _fitted(word: str, letters: int) -> str:
+    """A word in rows of so many letters, or where those are too few in one row that can be turned; of one that is
+    longer, beginning and end."""
+    if letters < NARROWEST_ROW:
+        half = LONGEST_TURNED // 2
+        return _literal(word if len(word) <= LONGEST_TURNED else f"{word[:half].rstrip()}…{word[-half:].lstrip()}")
+    rows = textwrap.wrap(word, letters)
+    if len(rows) > MOST_ROWS:
+        rows = [*rows[: MOST_ROWS // 2], "…", *rows[-(MOST_ROWS // 2) :]]
+    return "\n".join(map(_literal, rows))
 
 
 def _whisker(axes: Axes, x: float, point: Point, colour: str) -> None:
@@ -270,7 +309,7 @@ def _from_zero(axes: Axes, lines: Sequence[Line]) -> None:
         end for line in lines for point in line.points for end in (point.y, point.low, point.high) if end is not None
     ]
     low, high = min(ends), max(ends)
-    if 0 <= low <= 0.6 * high:
+    if high > 0 and 0 <= low <= 0.6 * high:
         axes.set_ylim(0, high * 1.06)
 
 
@@ -300,12 +339,12 @@ def _name_at_ends(figure: Figure, axes: Axes, lines: Sequence[Line], hue_title: 
         last = max(line.points, key=lambda point: float(point.x))
         colour, _, _ = _style(number)
         label = axes.annotate(
-            line.name, (1, last.y), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
+            _literal(line.name), (1, last.y), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
             fontsize=7.5, color=colour, va="center", annotation_clip=False,
         )  # fmt: skip
         ends.append((label, last.y))
     if hue_title:
-        axes.annotate(hue_title, (1, 1), xycoords="axes fraction", xytext=(6, 4), textcoords="offset points",
+        axes.annotate(_literal(hue_title), (1, 1), xycoords="axes fraction", xytext=(6, 4), textcoords="offset points",
                       fontsize=6.5, color=QUIET, va="bottom", annotation_clip=False)  # fmt: skip
     figure.draw_without_rendering()
     _spread(axes, ends)
@@ -359,11 +398,11 @@ def _list_names(
                 linestyle=stroke,
                 markersize=4,
                 linewidth=1.4,
-                label="\n".join(textwrap.wrap(line.name, max(12, round((width_mm - 10) / LETTER_MM)))),
+                label=_wrapped(line.name, max(12, round((width_mm - 10) / LETTER_MM))),
             )
         )
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=7.5, frameon=False,
-                  title=hue_title or None, title_fontsize=6.5, labelcolor=INK, handlelength=1.0 if words else 2.2, columnspacing=1.4)  # fmt: skip
+                  title=_literal(hue_title) or None, title_fontsize=6.5, labelcolor=INK, handlelength=1.0 if words else 2.2, columnspacing=1.4)  # fmt: skip
 
 
 def _turn_if_crowded(figure: Figure, axes: Axes) -> None:

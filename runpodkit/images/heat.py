@@ -5,25 +5,19 @@ Gets an array and gives back an image; what the numbers are is known to the call
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from runpodkit.images.colours import VIRIDIS, Scale
 from runpodkit.images.insets import framed
 from runpodkit.images.lettering import block
 from runpodkit.images.raster import Raster
 
-ANCHORS = (
-    (0, 34, 78), (26, 56, 111), (67, 78, 108), (97, 101, 111), (125, 124, 120),
-    (155, 148, 118), (188, 174, 108), (222, 201, 88), (254, 232, 56),
-)  # fmt: skip
-"""Dark blue to yellow, evenly spaced; grows lighter all the way, so it also reads in print and without colour vision.
-Source: Nuñez, Anderton and Renslow (2018), Optimizing colormaps with consideration for color vision deficiency: cividis."""
 INK, QUIET = (26, 26, 26), (107, 107, 107)
-MOST_TICKS = 5
+MOST_TICKS = 6
 Fractions = tuple[float, float, float, float]
 """x, y, width, height of a region, in fractions of its picture."""
 
@@ -31,15 +25,14 @@ Fractions = tuple[float, float, float, float]
 def heat(values: NDArray[np.floating], top: float) -> Image.Image:
     """A picture of as many pixels as there are values, shape (h, w): dark at 0, bright from `top` on."""
     level = np.clip(np.asarray(values, np.float64) / top if top > 0 else np.zeros_like(values, np.float64), 0, 1)
-    at = np.linspace(0, 1, len(ANCHORS))
-    channels = [np.interp(level, at, [colour[channel] for colour in ANCHORS]) for channel in range(3)]
+    at = np.linspace(0, 1, len(VIRIDIS))
+    channels = [np.interp(level, at, [colour[channel] for colour in VIRIDIS]) for channel in range(3)]
     return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8), "RGB")
 
 
 def legend(width: int, top: float, px: int) -> Image.Image:
     """The colours from 0 to `top` with round numbers under them, on paper, `width` pixels wide; letters of `px` pixels."""
-    step = _round_step(top)
-    marks = [step * at for at in range(int(top / step + 1e-9) + 1)]
+    marks = Scale(0.0, top).ticks(MOST_TICKS)
     texts = [block(f"{mark:g}", px) for mark in marks]
     edge = max(each.width for each in texts) // 2 + 1
     bar, tick = max(6, round(px * 0.7)), max(2, px // 5)
@@ -51,13 +44,6 @@ def legend(width: int, top: float, px: int) -> Image.Image:
         canvas.line(x, bar, tick, QUIET, 1, down=True)
         canvas.text(text, x, bar + 2 * tick, INK, "centre")
     return canvas.image
-
-
-def _round_step(top: float) -> float:
-    """1, 2 or 5 times a power of ten, such that some four of them fit."""
-    rough = top / MOST_TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(each * power for each in (1.0, 2.0, 5.0, 10.0) if each * power >= rough * 0.999)
 
 
 def densest(values: NDArray[np.floating], share: float) -> Fractions:

@@ -40,7 +40,7 @@ def pairs(records: Sequence[Record], axis: str) -> list[tuple[Record, Record]]:
     alike: dict[Hashable, list[Record]] = {}
     for record in records:
         if record.images:
-            alike.setdefault(rest_of(record, [axis]), []).append(record)
+            alike.setdefault(rest_of(record.values, (axis,)), []).append(record)
     return [
         (one, two)
         for group in alike.values()

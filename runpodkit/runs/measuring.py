@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from runpodkit.images import differences
 from runpodkit.images.differences import COMPARED_PX
 from runpodkit.images.thumbnails import shrink
+from runpodkit.runs.pairing import rest_of
 from runpodkit.runs.records import Record
 from runpodkit.runs.refining import Number
 from runpodkit.runs.scorers import Function, Scorer, built_ins, name_of
@@ -54,7 +55,7 @@ class Measures:
         records = [record for record in await run.arecords() if record.values.get(axis) in values]
         scored = await self._scored(run, records, axis, values, by)
         return [
-            (record.values[axis], rest_of(record, axis), score)
+            (record.values[axis], rest_of(record.values, (axis,)), score)
             for record in records
             if (score := scored.get(record.trial)) is not None and math.isfinite(score)
         ]
@@ -99,7 +100,7 @@ class Measures:
         )
         by_value: dict[Number, dict[Hashable, str]] = {}
         for record in records:
-            by_value.setdefault(record.values[axis], {})[rest_of(record, axis)] = record.images[0].key
+            by_value.setdefault(record.values[axis], {})[rest_of(record.values, (axis,))] = record.images[0].key
         order = sorted(by_value)
         found = {}
         for low, high in pairwise(order):
@@ -115,11 +116,6 @@ class Measures:
 def score_name(by: str | Score) -> str:
     """What a score is called: its column of the run."""
     return by if isinstance(by, str) else name_of(by) or "score"
-
-
-def rest_of(record: Record, axis: str) -> str:
-    """Everything else that the axes say of a trial."""
-    return canonical({name: value for name, value in record.values.items() if name != axis})
 
 
 def group_of(values: dict[str, Any], names: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,7 @@ Values and records only; opens no picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runpodkit.runs.items import key_of
@@ -14,6 +14,9 @@ from runpodkit.runs.picture import Picture
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import ImageFile
 from runpodkit.storage import Store
+
+Rest = tuple[tuple[str, Hashable], ...]
+"""Names of axes with what tells their values."""
 
 
 class Against(NamedTuple):
@@ -60,18 +63,22 @@ def against_of(baseline: Any, records: Sequence[Record], store: Store) -> tuple[
     found: dict[Hashable, Record] = {}
     for record in records:
         if record.images and all(key_of(record.values.get(name)) == key for name, key in wanted.items()):
-            found.setdefault(rest_of(record, wanted), record)
+            found.setdefault(rest_of(record.values, wanted), record)
 
     def partner(record: Record, number: int) -> Against | None:
-        other = found.get(rest_of(record, wanted))
+        other = found.get(rest_of(record.values, wanted))
         return Against(other.images[number], store) if other and number < len(other.images) else None
 
     return ", ".join(f"{name}={shown(baseline[name])}" for name in sorted(baseline)), partner
 
 
-def rest_of(record: Record, axes: Mapping[str, Any] | Sequence[str]) -> tuple[tuple[str, Hashable], ...]:
-    """What trials have in common that differ in these axes alone: their values of all others."""
-    return tuple((name, key_of(value)) for name, value in record.values.items() if name not in axes)
+def rest_of(values: Mapping[str, Any], axes: Collection[str]) -> Rest:
+    """What trials have in common that differ in these axes alone: their values of all others, in whatever order."""
+    return tuple(sorted(((name, key_of(value)) for name, value in values.items() if name not in axes), key=_name))
+
+
+def _name(one: tuple[str, Hashable]) -> str:
+    return one[0]
 
 
 def _checked(baseline: Mapping[Any, Any], records: Sequence[Record]) -> dict[str, Hashable]:

@@ -102,12 +102,21 @@ def read_preferences(store: Store, run: str) -> list[Preference]:
 def win_rates(given: Sequence[Preference], records: Iterable[Record]) -> list[WinRate]:
     """One row per pair of values that was asked about, the value that came first in the sweep first."""
     by_trial = {record.trial: record for record in records}
+    values: dict[str, dict[str, int]] = {}
     counts: dict[tuple[str, str, str], list[int]] = {}
     for one in given:
         if one.first not in by_trial or one.second not in by_trial:
             continue
-        first, second = sorted((one.first, one.second))
-        value, against = (shown(value_of(by_trial[trial], one.axis)) for trial in (first, second))
+        if one.axis not in values:  # a later trial of one seed may have the value that came first with another
+            along = (shown(value_of(by_trial[trial], one.axis)) for trial in sorted(by_trial))
+            values[one.axis] = {value: at for at, value in reversed(list(enumerate(along)))}
+        order = values[one.axis]
+        (value, first), (against, second) = sorted(
+            ((shown(value_of(by_trial[trial], one.axis)), trial) for trial in (one.first, one.second)),
+            key=lambda each: order[each[0]],
+        )
+        if value == against:
+            continue
         count = counts.setdefault((one.axis, value, against), [0, 0, 0])
         count[0 if one.winner == first else 1 if one.winner == second else 2] += 1
     return [WinRate(*pair, *count) for pair, count in counts.items()]

@@ -508,7 +508,7 @@ class Results(ABC):
             quiet: Show no bar.
 
         Returns:
-            `.table`: a row per axis with `share`, its 95 % interval over seeds (three or more) and the share `by_chance`;
+            `.table`: a row per axis with `share`, its 95 % interval over seeds (four or more) and the share `by_chance`;
             `.words` also say what this sweep cannot tell apart; `.plot()`.
 
         Raises:

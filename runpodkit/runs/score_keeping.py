@@ -116,7 +116,7 @@ def _changed(there: Score, wanted: Score) -> str:
                 f"score {name!r} was computed by {pythons[0]}, this is {pythons[1]}, so nobody can tell whether the "
                 f"function is the same: {cure}"
             )
-        return f"score {name!r} was computed by other code of that {new.kind}, so its numbers would mix two: {cure}"
+        return f"score {name!r} was computed by other code of that {new.kind}, or with other values in it, so its numbers would mix two: {cure}"
     return f"score {name!r} was computed as {old}, and not as {new}: {cure}"
 
 

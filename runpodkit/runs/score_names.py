@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _SAID = frozenset({"wins", "losses", "ties", "starred", "note", "pixel_distance"})
 """Columns of what people said and of what comparisons measure, whether or not they are there yet."""
+_ENDS = ("_difference", "_low", "_high")
+"""Of the columns that a comparison has of a measure."""
+_COMPARED = frozenset({"pixel_distance", "execution_time_s", "cost_usd"})
 _PLACES = frozenset(
     {"run", "file", "picture", "row", "values", "params", "extra", "repeat", "tags", "unread", "excerpt"}
 )
@@ -33,10 +36,20 @@ def check_name(name: object, results: Results, records: Sequence[Record]) -> str
     if reason := _taken(text, axes):
         raise ValueError(f"name={text!r} would hide {reason} of that name in the table: give the score another name")
     others = {*score_names(results.store, results.name), *results.unsaved_scores}
+    if clash := _clash(text, {*others, *_COMPARED}):
+        raise ValueError(
+            f"name={text!r} and {clash!r} would share a column of a comparison: give the score another name"
+        )
     alike = [other for other in others if other != text and other.casefold() == text.casefold()]
     if alike:
         raise ValueError(f"name={text!r}: there is a score {alike[0]!r}; some disks cannot tell the two apart")
     return text
+
+
+def _clash(text: str, others: set[str]) -> str | None:
+    """Another measure, one of the two being called as a comparison calls a column of the other."""
+    alike = [name for end in _ENDS for name in (text.removesuffix(end), text + end) if name != text]
+    return next((name for name in alike if name in others), None)
 
 
 def _taken(name: str, axes: set[str]) -> str | None:

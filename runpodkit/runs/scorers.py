@@ -107,15 +107,17 @@ def fingerprint(scorer: Any) -> str | None:
     """What tells the code of a function or scorer; None where there is no Python code to be had.
 
     Covered are its instructions, constants, defaults, the plain values (and lists and mappings of such) and
-    functions it closes over or reads from its module, an attribute `version`, and of an object the public attributes that are plain values (not
-    `batch_size`); not covered are weights, arrays and what it reads from disk.  Python's own version is in it,
+    functions it closes over or reads from its module, an attribute `version`, and of an object the methods of its own that
+    it calls and the public attributes that are plain values (not `batch_size`); not covered are functions called by the
+    name of a module (`module.function`), other objects, weights, arrays and what it reads from disk.  Python's own version is in it,
     since each compiles code in its own way.
     """
     made: list[str] = []
     if not _tell(scorer, made, set()):
         return None
-    own = {} if isinstance(scorer, FunctionType | MethodType) else getattr(scorer, "__dict__", {})
-    told = {**own, "version": getattr(scorer, "version", None)}
+    owner = scorer.__self__ if isinstance(scorer, MethodType) else scorer
+    own = {} if isinstance(owner, FunctionType | type) else getattr(owner, "__dict__", {})
+    told = {**own, "version": getattr(owner, "version", None)}
     made += [
         f"{name}={value}"
         for name, value in sorted((name, _text(value)) for name, value in told.items())
@@ -133,7 +135,8 @@ def _tell(thing: Any, made: list[str], seen: set[int]) -> bool:
             _tell_value(value, made, seen)
         return _tell(thing.func, made, seen)
     if isinstance(thing, MethodType):
-        return _tell(thing.__func__, made, seen)
+        owner = thing.__self__ if isinstance(thing.__self__, type) else type(thing.__self__)
+        return _tell_method(owner, thing.__func__, made, seen)
     if isinstance(thing, FunctionType):
         if id(thing) in seen:
             return True
@@ -150,8 +153,24 @@ def _tell(thing: Any, made: list[str], seen: set[int]) -> bool:
     for method in ("score", "__call__"):
         code = getattr(type(thing), method, None)
         if isinstance(code, FunctionType):
-            return _tell(code, made, seen)
+            return _tell_method(type(thing), code, made, seen)
     return False
+
+
+def _tell_method(owner: type, method: Any, made: list[str], seen: set[int]) -> bool:
+    """Add what tells a method, and those of its class that it calls."""
+    if not isinstance(method, FunctionType):
+        return _tell(method, made, seen)
+    if id(method) in seen:
+        return True
+    _tell(method, made, seen)
+    for name in sorted(_names(method.__code__)):
+        other = getattr(owner, name, None)
+        other = getattr(other, "fget", None) or getattr(other, "__func__", other)
+        if isinstance(other, FunctionType):
+            made.append(name)
+            _tell_method(owner, other, made, seen)
+    return True
 
 
 def _tell_value(value: Any, made: list[str], seen: set[int]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -34,7 +36,7 @@ class Interval:
 def mean_interval(
     values: Iterable[float], *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = SEED
 ) -> Interval | None:
-    """Bootstrap interval of the mean, bias-corrected and accelerated; None for fewer than two numbers.
+    """Bootstrap interval of the mean, bias-corrected, accelerated and widened for few numbers; None for fewer than two.
 
     It lies within the numbers, holds their mean, and is the same in whatever order they come.  Of few numbers
     (under `FEW`) it is too narrow, as every interval of resampling is: it cannot reach beyond what was drawn.
@@ -46,7 +48,7 @@ def mean_interval(
     Raises:
         ValueError: a number that is not finite, or a level outside (0, 1).
 
-    Source: Efron (1987), Better bootstrap confidence intervals, JASA 82, equations 2.3 and 6.6.
+    Source: Efron (1987), Better bootstrap confidence intervals, JASA 82, equations 2.3 and 6.6; `_widened`.
     """
     if not 0 < level < 1:
         raise ValueError(f"level={level!r}: a share between 0 and 1, such as 0.95")
@@ -66,16 +68,33 @@ def mean_interval(
     acceleration = float((off**3).sum() / (6 * (off**2).sum() ** 1.5))
     ends = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
-        moved = bias + normal.inv_cdf(tail)
+        moved = bias + _widened(tail, given.size)
         ends.append(normal.cdf(bias + moved / max(1 - acceleration * moved, 1e-9)))
     low, high = np.quantile(means, ends)
     return Interval(min(float(low), mean), max(float(high), mean))
 
 
-def percentile_interval(values: Floats, around: float, *, level: float = LEVEL) -> Interval:
-    """What the middle share of resampled values spans, and `around`, their estimate, with it."""
-    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
-    return Interval(min(float(low), around), max(float(high), around))
+@cache
+def student(share: float, degrees: int) -> float:
+    """Quantile of Student's t: what lies below it with this probability, in (0, 1).
+
+    By the rule of trapezoids: for x = √ν tan θ the density is that of cos^(ν − 1) θ.
+    """
+    angle = np.linspace(-math.pi / 2, math.pi / 2, 20_001)
+    density = np.cos(angle).clip(0.0) ** (degrees - 1)
+    below = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
+    return math.sqrt(degrees) * math.tan(float(np.interp(share * below[-1], below, angle)))
+
+
+def _widened(tail: float, count: int) -> float:
+    """A standard normal quantile, farther out the fewer numbers there are, as Student's t is.
+
+    Resampled means spread by the standard deviation of the numbers given, which is that of the sample and not of
+    what it was drawn from: too little by √((n − 1) / n), and not known exactly either.
+
+    Source: Hesterberg (2015), What teachers should know about the bootstrap, The American Statistician 69, section 3.3.
+    """
+    return math.sqrt(count / (count - 1)) * student(tail, count - 1)
 
 
 def _means(given: Floats, resamples: int, seed: int) -> Floats:

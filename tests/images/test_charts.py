@@ -118,3 +118,44 @@ def test_without_matplotlib_one_is_told_what_to_install(monkeypatch: pytest.Monk
 
     with pytest.raises(ConfigError, match=r"pip install 'runpodkit\[plot\]'"):
         drawn()
+
+
+def test_dollars_and_control_characters_of_a_prompt_are_text_and_no_mathematics(tmp_path: Path) -> None:
+    """matplotlib takes what stands between two dollars for TeX, and fails on what is none."""
+    prompt = "pay $5_{ or $6^\x07"
+    looks = {name: f"{name} $a_{{ $" for name in ("x_title", "y_title", "hue_title", "note", "badge", "title")}
+    of_words = [Line("one", [Point(prompt, 1.0, 0.5, 1.5)]), Line(prompt, [Point("b", 2.0)])]
+    of_numbers = [Line("one", [Point(1, 1.0), Point(2, 1.0)]), Line(prompt, [Point(1, 2.0), Point(2, 3.0)])]
+
+    for number, given in enumerate((of_words, of_numbers)):
+        made = chart(given, **looks, level=(1.5, "half $x_{ $")).save(tmp_path / f"{number}.svg").read_text("utf-8")  # type: ignore[arg-type]
+        assert "pay $5_{ or $6^\ufffd" in made
+        assert all(text in made for text in looks.values())
+        assert "half $x_{ $" in made
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_long_prompts_along_x_leave_room_for_the_points(count: int) -> None:
+    words = [
+        Point(f"{at} a lighthouse at dusk, " + "with waves and wind, " * 12 + f"take {at}", at) for at in range(count)
+    ]
+    axes = chart([Line("", words)], x_title="prompt", y_title="y", width_mm=85).figure.axes[0]
+    texts = [label.get_text() for label in axes.get_xticklabels()]
+
+    assert axes.get_window_extent().height > 0.25 * axes.figure.bbox.height
+    assert len(set(texts)) == count
+    assert all("…" in text for text in texts)
+
+
+def test_numbers_that_are_all_nought_are_drawn_without_a_warning() -> None:
+    low, high = chart([Line("", [Point(1, 0.0), Point(2, 0.0)])], x_title="x", y_title="y").figure.axes[0].get_ylim()
+
+    assert low < 0 < high
+
+
+@pytest.mark.parametrize(("heights", "side"), [((0.5, 0.011), "left"), ((0.011, 0.5), "right")])
+def test_a_level_is_named_at_the_end_from_which_lines_are_farther(heights: tuple[float, float], side: str) -> None:
+    points = [Point(x, y) for x, y in zip((4, 8), heights, strict=True)]
+    axes = chart([Line("", points)], x_title="x", y_title="y", level=(0.01, "enough")).figure.axes[0]
+
+    assert next(text for text in axes.texts if text.get_text() == "enough").get_horizontalalignment() == side

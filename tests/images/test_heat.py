@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from runpodkit.images import heat
-from runpodkit.images.heat import ANCHORS
+from runpodkit.images.colours import VIRIDIS
 
 
 def test_nought_is_dark_the_top_is_bright_and_beyond_it_no_brighter() -> None:
     made = heat.heat(np.array([[0.0, 0.5, 1.0, 9.0]]), 1.0)
 
-    assert [made.getpixel((x, 0)) for x in range(4)] == [ANCHORS[0], ANCHORS[4], ANCHORS[8], ANCHORS[8]]
-    assert heat.heat(np.zeros((2, 2)), 0.0).getpixel((0, 0)) == ANCHORS[0]
+    assert [made.getpixel((x, 0)) for x in range(4)] == [VIRIDIS[0], VIRIDIS[5], VIRIDIS[10], VIRIDIS[10]]
+    assert heat.heat(np.zeros((2, 2)), 0.0).getpixel((0, 0)) == VIRIDIS[0]
 
 
 def test_more_is_lighter_all_the_way() -> None:
@@ -59,8 +59,8 @@ def test_a_legend_is_as_wide_as_asked_and_has_all_colours(top: float) -> None:
 
     assert made.width == 200
     row = [made.getpixel((x, 2)) for x in range(200)]
-    assert ANCHORS[0] in row
-    assert ANCHORS[8] in row
+    assert VIRIDIS[0] in row
+    assert VIRIDIS[10] in row
 
 
 def test_pictures_stand_side_by_side_with_the_region_framed_in_each() -> None:

@@ -11,26 +11,26 @@ import pytest
 from runpodkit.runs.rows import TrialState
 from tests.runs.drawn import greys
 
-AXES = {"sampler_name": ["Euler", "Heun"], "steps": [5, 10], "seed": [1, 2, 3]}
+AXES = {"sampler_name": ["Euler", "Heun"], "steps": [5, 10], "seed": [1, 2, 3, 4]}
 VALUE = {"Euler": 0, "Heun": 40, 5: 0, 10: 20}
 
 
 def adding(values: dict[str, Any]) -> int:
-    """Samplers are 40 levels apart, steps 20, seeds 10: squares from the mean are 400, 100 and 200/3 each."""
+    """Samplers are 40 levels apart, steps 20, seeds 10: squares from the mean are 400, 100 and 125 each."""
     return 60 + VALUE[values["sampler_name"]] + VALUE[values["steps"]] + 10 * values["seed"]
 
 
-TOTAL = 400 + 100 + 200 / 3
+TOTAL = 400 + 100 + 125
 
 
 def test_effects_that_add_up_have_the_shares_of_their_squares(tmp_path: Path) -> None:
     found = greys(tmp_path, AXES, adding).axis_effects()
 
     assert list(found.table.index) == ["sampler_name", "steps", "seed", "interactions", "rest"]
-    assert found.table["share"].tolist() == pytest.approx([400 / TOTAL, 100 / TOTAL, 200 / 3 / TOTAL, 0, 0], abs=1e-4)
+    assert found.table["share"].tolist() == pytest.approx([400 / TOTAL, 100 / TOTAL, 125 / TOTAL, 0, 0], abs=1e-4)
     assert found.table["share"].sum() == pytest.approx(1)
     assert found.table["values"].tolist()[:2] == [2, 2]
-    assert found.words[0].startswith("sampler_name: 71% of the variance of the pictures (")
+    assert found.words[0].startswith("sampler_name: 64% of the variance of the pictures (")
     assert (found.table["low"] <= found.table["share"]).all()
     assert (found.table["share"] <= found.table["high"]).all()
 
@@ -53,7 +53,7 @@ def test_axes_that_go_together_are_one_and_that_is_said(tmp_path: Path) -> None:
 
     assert "sampler_name + steps" in found.table.index
     assert "sampler_name and steps go together in this sweep, so their shares cannot be told apart." in found.words
-    assert "2 seeds are too few for intervals: at least 3." in found.words
+    assert "2 seeds are too few for intervals: at least 4." in found.words
 
 
 def test_with_one_seed_interactions_are_with_the_rest(tmp_path: Path) -> None:
@@ -72,8 +72,10 @@ def test_a_seed_that_lacks_a_trial_is_left_out_and_counted(tmp_path: Path) -> No
     found = greys(tmp_path, AXES, adding, edit=fails).axis_effects()
 
     assert "3 trials are left out, because their seed or cell lacks others." in found.words
-    assert found.trials == 8
-    assert found.table.loc["sampler_name", "share"] == pytest.approx(400 / (400 + 100 + 25), abs=1e-3)  # seeds 2 and 3
+    assert found.trials == 12
+    assert found.table.loc["sampler_name", "share"] == pytest.approx(
+        400 / (400 + 100 + 200 / 3), abs=1e-3
+    )  # seeds 2 to 4
 
 
 def test_the_order_of_trials_does_not_matter(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_repeats_are_averaged(tmp_path: Path) -> None:
     found = greys(tmp_path, axes, lambda values: adding(values) + (6 if values["repeat"] == 2 else 0)).axis_effects()
 
     assert "repeat" not in found.table.index
-    assert found.table["share"].tolist() == pytest.approx([400 / TOTAL, 100 / TOTAL, 200 / 3 / TOTAL, 0, 0], abs=1e-4)
+    assert found.table["share"].tolist() == pytest.approx([400 / TOTAL, 100 / TOTAL, 125 / TOTAL, 0, 0], abs=1e-4)
 
 
 def test_an_axis_that_is_none_is_refused_and_some_may_be_chosen(tmp_path: Path) -> None:

@@ -14,8 +14,11 @@ from PIL import Image
 from runpodkit.errors import StoreError
 from runpodkit.params import ImageParams
 from runpodkit.runs.comparing.comparison import compare
+from runpodkit.runs.comparing.starts import slow_starts
+from runpodkit.runs.comparing.words import spread
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import ImageFile, TrialState
+from runpodkit.stats.intervals import Interval
 
 GREYS = {"a": 100, "b": 110, "c": 100, "d": 151}
 
@@ -69,7 +72,7 @@ def test_a_wrong_axis_or_baseline_is_refused(axis: str, baseline: Any, said: str
 def test_where_nothing_can_be_paired_the_table_stands_alone() -> None:
     comparison = compare([record(0, 4, 1, "a"), record(1, 8, 2, "b")], read, "steps", 4)
 
-    with pytest.raises(ValueError, match="no two finished pictures differ in steps alone"):
+    with pytest.raises(ValueError, match="no two finished pictures of one proportion differ in steps alone"):
         _ = comparison.picture
     assert "<img" not in comparison._repr_html_()
 
@@ -99,7 +102,7 @@ def test_a_difference_has_the_interval_of_its_pairs_and_a_sentence() -> None:
     assert row["execution_time_s_difference"] == pytest.approx(1.9)
     assert 1.7 < row["execution_time_s_low"] < 1.9 < row["execution_time_s_high"] < 2.1
     assert row["cost_usd_difference"] == pytest.approx(0.019)
-    assert comparison.words[0].startswith("Heun (6 pairs): takes 1.90 s longer (1.78 to 2.00 s); ")
+    assert comparison.words[0].startswith("Heun (6 pairs): takes 1.90 s longer (1.75 to 2.05 s); ")
     assert "pictures differ by 0.039 (0.039 to 0.039)" in comparison.words[0]  # 10 of 255
     assert repr(comparison).splitlines()[0] == "sampler_name against Euler"
 
@@ -149,6 +152,69 @@ def test_times_and_costs_of_reused_pictures_are_left_out_and_counted_unless_want
     assert "1.94 s longer" in without.words[0]
     assert "5 pairs" in without.words[0]
     assert "times and costs of 1 reused picture are left out" in without.words[0]
+
+
+def test_where_the_baselines_pictures_are_reused_the_sentence_says_why_there_are_no_times() -> None:
+    records = [
+        replace(one, reused_from="2026-01-01T00:00:00") if one.values["sampler_name"] == "Euler" else one
+        for one in pairs_of(HEUN)
+    ]
+    found = compare(records, read, "sampler_name", "Euler")
+
+    assert found.table["reused"].tolist() == [6, 6]
+    assert math.isnan(found.table.loc["Heun", "execution_time_s_difference"])
+    assert found.words[0].endswith("times and costs of 6 reused pictures are left out.")
+
+
+def worked(trial: int, worker: str, time_s: float) -> Record:
+    return timed(trial, "Euler", trial, time_s, worker_id=worker, ended_at=f"2026-01-01T00:00:{trial:02d}")
+
+
+def test_first_pictures_that_were_slow_are_told_for_their_times_are_those_of_the_workers() -> None:
+    """Of two workers the first took 5 and 7 s, all others 1 s."""
+    records = [worked(0, "a", 5.0), worked(1, "b", 7.0), *(worked(at, "ab"[at % 2], 1.0) for at in range(2, 8))]
+    told = slow_starts(reversed(records))
+
+    assert told.startswith("The first picture of each of 2 workers took 6.00 s, others 1.00 s (medians)")
+    assert told in compare(records, read, "seed").words
+    assert slow_starts(records[2:]) == ""
+    assert slow_starts(records[:2]) == ""  # no others: nobody can tell
+    assert slow_starts([replace(one, worker_id=None) for one in records]) == ""
+    assert slow_starts([worked(0, "a", 5.0), worked(1, "a", 1.0)]).startswith("The first picture of its worker took 5")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1.89e-05, 0.0438, "0.00002 to 0.0438"),
+        (-0.2512, 0.25, "-0.251 to 0.25"),
+        (0.0, 0.0, "0 to 0"),
+        (12345.6, 99999.4, "12346 to 99999"),
+        (1.2e-7, 3.4e-7, "0.00000012 to 0.00000034"),
+    ],
+)
+def test_ends_of_an_interval_have_the_decimals_of_each_other_and_no_exponent(
+    low: float, high: float, said: str
+) -> None:
+    assert spread("beauty", 0.5, Interval(low, high)) == f"0.5 ({said})"
+
+
+def test_many_pairs_of_few_seeds_are_told() -> None:
+    """Six pairs of six step counts: two seeds in turn, then each step count with a seed of its own."""
+    two, six = (
+        [
+            timed(10 * at + number, sampler, seed, 1.0 + number, values={"steps": at})
+            for at in range(6)
+            for number, sampler in enumerate(("Euler", "Heun"))
+            for seed in [at % seeds]
+        ]
+        for seeds in (2, 6)
+    )
+    told = "All pairs are of 2 seeds, so their intervals tell little of other seeds."
+
+    assert told in compare(two, read, "sampler_name").words
+    assert not any("All pairs are of" in line for line in compare(six, read, "sampler_name").words)
+    assert not any("All pairs are of" in line for line in compare(two[:8], read, "sampler_name").words)  # few anyway
 
 
 def test_scores_are_compared_too_and_what_people_said_is_no_score() -> None:

@@ -90,8 +90,23 @@ def test_failed_trials_are_gaps(tmp_path: Path) -> None:
     run = greys(tmp_path, {"steps": STEPS, "seed": [1, 2]}, lambda values: SETTLING[values["steps"]], edit=fails)
     found = run.enough_steps(0.01)
 
-    assert found.changes["against"].tolist() == [20, 40, 20, 40, 40]  # of one seed 20 is the most that there is
+    assert found.changes["against"].tolist() == [40, 40, 40]  # a seed without its 40 says nothing of the way there
+    assert found.changes["series"].tolist() == [1, 1, 1]
     assert found.steps == {None: 20}
+    assert "2 pictures are left out, because theirs of the most steps is missing." in found.words
+    assert len(found.plot().figure.axes[0].get_lines()[0].get_xdata()) == 3  # one point for each step count
+
+
+def test_what_lacks_the_next_steps_is_left_out_there(tmp_path: Path) -> None:
+    def fails(one: Any) -> Any:
+        lost = one.values["steps"] == 20 and one.values["seed"] == 1
+        return replace(one, state=TrialState.FAILED, images=()) if lost else one
+
+    run = greys(tmp_path, {"steps": STEPS, "seed": [1, 2]}, lambda values: SETTLING[values["steps"]], edit=fails)
+    found = run.enough_steps(0.01, against="next")
+
+    assert found.changes[["steps", "against", "series"]].to_numpy().tolist() == [[5, 10, 2], [10, 20, 1], [20, 40, 1]]
+    assert "1 picture is left out, because theirs of the next more steps is missing." in found.words
 
 
 @pytest.mark.parametrize(
@@ -120,3 +135,14 @@ def test_it_is_drawn_with_a_line_per_sampler_and_epsilon(run: Run) -> None:
     assert repr(chart) == "Plot of change by steps, 2 lines"
     texts = {text.get_text() for text in chart.figure.axes[0].texts}
     assert {"Euler", "Euler a", "enough below 0.01", "sampler"} <= texts
+
+
+def test_a_run_without_a_picture_is_told_to_have_none(tmp_path: Path) -> None:
+    def fails(one: Any) -> Any:
+        return replace(one, state=TrialState.FAILED, images=())
+
+    run = greys(tmp_path, {"steps": STEPS, "seed": [1, 2]}, lambda values: 100, edit=fails)
+
+    for ask in (run.enough_steps, run.axis_effects):
+        with pytest.raises(ValueError, match="none of these 8 trials has a picture yet"):
+            ask()

@@ -72,7 +72,12 @@ def test_a_record_is_the_partner_of_all(tmp_path: Path) -> None:
 
 
 def test_what_is_in_common_may_hold_lists() -> None:
-    assert rest_of(RECORDS[0], ["steps"]) == rest_of(RECORDS[1], ["steps"]) != rest_of(RECORDS[3], ["steps"])
+    assert (
+        rest_of(RECORDS[0].values, ["steps"])
+        == rest_of(RECORDS[1].values, ["steps"])
+        != rest_of(RECORDS[3].values, ["steps"])
+    )
+    assert rest_of({"seed": 1, "steps": 4, "cfg_scale": 2.0}, ["steps"]) == rest_of({"cfg_scale": 2, "seed": 1}, [])
 
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:

@@ -33,6 +33,14 @@ def test_answers_of_two_raters_are_all_there_in_order_of_time(tmp_path: Path) ->
     assert read_preferences(store, "another") == []
 
 
+def test_a_pair_of_values_is_one_row_whichever_of_its_trials_came_first() -> None:
+    """As in rows or samples, whose trials come in any order."""
+    records = [record(0, "Euler"), record(1, "Heun"), record(2, "Heun"), record(3, "Euler")]
+    given = [answer(0, 1, 0), answer(2, 3, 2), answer(0, 3, 0)]  # of the last two the value is the same
+
+    assert win_rates(given, records) == [WinRate("sampler_name", "Euler", "Heun", wins=1, losses=1, ties=0)]
+
+
 def test_a_pair_counts_the_same_whichever_way_it_was_asked() -> None:
     records = [record(0, "Euler"), record(1, "Heun"), record(2, "Euler"), record(3, "Heun")]
     given = [answer(0, 1, 0), answer(1, 0, 0), answer(3, 2, 3), answer(2, 3, None), answer(0, 9, 0)]

@@ -102,3 +102,39 @@ def test_scorers_are_known_by_what_they_have_and_by_their_names() -> None:
     assert isinstance(Model(), Scorer)
     assert not isinstance(len, Scorer)
     assert (name_of(Model()), name_of(functools.partial(name_of)), name_of(lambda: 1)) == ("clip", "name_of", None)
+
+
+def test_methods_that_a_scorer_calls_and_settings_of_a_methods_object_belong_to_its_code() -> None:
+    def made(amount: int, base: type) -> object:
+        class Own(base):  # type: ignore[misc]
+            name, batch_size = "own", 2
+
+            def __init__(self) -> None:
+                self.amount = amount
+
+            def score(self, images: Sequence[object], params: Sequence[object]) -> list[float]:
+                return [self.one(image) for image in images]
+
+            def single(self, image: object, params: object) -> float:
+                return self.one(image)
+
+        return Own()
+
+    class Plus:
+        def one(self, image: object) -> float:
+            return self.least + 1
+
+        @property
+        def least(self) -> float:
+            return 1.0
+
+    class Minus(Plus):
+        @property
+        def least(self) -> float:
+            return -1.0
+
+    assert fingerprint(made(1, Plus)) == fingerprint(made(1, Plus))
+    assert fingerprint(made(1, Plus)) != fingerprint(made(1, Minus))
+    assert fingerprint(made(1, Plus)) != fingerprint(made(2, Plus))
+    singles = [fingerprint(made(amount, base).single) for amount, base in ((1, Plus), (1, Minus), (2, Plus))]  # type: ignore[attr-defined]
+    assert len(set(singles)) == 3

@@ -492,6 +492,16 @@ def test_an_axis_is_no_name_and_names_differ_by_more_than_case(tmp_path: Path) -
     assert run.score("contrast", "яркость 2").name == "яркость 2"
 
 
+def test_two_scores_never_share_a_column_of_a_comparison(run: Run) -> None:
+    run.score("contrast", "clip")
+    run.score("contrast", "tone_high")
+
+    for name, other in (("clip_low", "clip"), ("tone", "tone_high"), ("cost_usd_difference", "cost_usd")):
+        with pytest.raises(ValueError, match=f"name='{name}' and '{other}' would share a column of a comparison"):
+            run.score("contrast", name)
+    assert run.score("contrast", "flow").name == "flow"
+
+
 @pytest.mark.parametrize(
     ("fn", "words", "said"),
     [

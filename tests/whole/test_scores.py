@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def test_more_steps_come_closer_to_the_picture_of_many_and_the_column_goes_every
 def test_a_picture_drawn_once_is_scored_once_and_a_deleted_run_leaves_no_score(kit: Kit) -> None:
     sweep = rk.sweep("a fox in the rain", steps=[2, 3], seed=[1, 2], **SMALL)
     first = kit.submit(sweep, name="whole-scored-first").wait(progress=False)
-    calls: list[int] = []
+    calls: deque[int] = deque()  # a list that it fills would be taken for a change of the function
 
     def counted(image: object, params: rk.ImageParams) -> float:
         calls.append(params.steps)

@@ -31,12 +31,13 @@ from runpodkit.runs.comparing.measures import (
 )
 from runpodkit.runs.comparing.pairs import Matched, Pair, matched, measured, usual_distance
 from runpodkit.runs.comparing.smalls import LATE_S, Read, small
+from runpodkit.runs.comparing.starts import slow_starts
 from runpodkit.runs.comparing.words import Difference, listed, sentence, spread, with_unit
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
 from runpodkit.runs.records import Record
 from runpodkit.runs.watch import progress
-from runpodkit.stats.intervals import mean_interval
+from runpodkit.stats.intervals import FEW, mean_interval
 from runpodkit.stats.noise import usual_difference
 
 SHOWN_PX = 320
@@ -61,10 +62,12 @@ class Comparison:
         *,
         simulated: bool,
         reused_times: bool,
+        remark: str = "",
     ) -> None:
         self.axis, self.baseline, self.values, self.noise = axis, baseline, list(values), dict(noise)
         self._pairs = {key_of(value): list(pairs.get(key_of(value), ())) for value in values}
         self._measures, self._read, self._simulated, self._reused_times = measures, read, simulated, reused_times
+        self._remark = remark
 
     @cached_property
     def differences(self) -> dict[Any, list[Difference]]:
@@ -84,7 +87,7 @@ class Comparison:
 
         `pairs`; `pixel_distance`, mean over the pairs, in [0, 1]; `execution_time_s` in s, `cost_usd` in USD and each score: the mean
         of the value, then `…_difference` to the baseline; `…_low` and `…_high` bound the 95 % interval of
-        the difference (of the distance).  `reused`: pictures whose times and costs are left out.  `within_noise`, where
+        the difference (of the distance).  `reused`: pictures, of the value and of the baseline, whose times and costs are left out.  `within_noise`, where
         the run has repeats: the measures that differ no more than repeats of one cell do.
         """
         rows = []
@@ -120,6 +123,12 @@ class Comparison:
         if unread := sum(pair.distance is None for pair in every):
             have = "pair has" if unread == 1 else "pairs have"
             lines.append(f"{unread} {have} no picture distance: unreadable, or of another proportion.")
+        if few := self._few_seeds():
+            lines.append(few)
+        if self._remark and any(
+            one.pairs for found in self.differences.values() for one in found if one.measure == TIME
+        ):
+            lines.append(self._remark)
         if self.noise:
             said = ", ".join(f"{name} {with_unit(name, value)}" for name, value in self.noise.items())
             lines.append(f"Two repeats of one cell differ by: {said}; smaller differences are grey.")
@@ -150,7 +159,7 @@ class Comparison:
             for col, image, note in zip(cols, (one, other, strong), ("", rest, f"{far:.3f}"), strict=True):
                 cells[row, col] = GridCell(image=image, note=note)
         if not rows:
-            raise ValueError(f"no two finished pictures differ in {self.axis} alone")
+            raise ValueError(f"no two finished pictures of one proportion differ in {self.axis} alone")
         return grid(
             cells,
             rows=rows,
@@ -199,6 +208,17 @@ class Comparison:
             return f'<td style="white-space:nowrap;opacity:.45">{text}</td>'
         return f'<td style="white-space:nowrap">{text}</td>'
 
+    def _few_seeds(self) -> str:
+        """Said where many pairs are of few seeds: they are not as independent as their number makes believe."""
+        pairs = [pair for value, of in zip(self.values, self._pairs.values(), strict=True)
+                 if not self._is_baseline(value) for pair in of]  # fmt: skip
+        most = max(map(len, self._pairs.values()), default=0)
+        seeds = {record.params.seed for pair in pairs for record in pair.cell.records}
+        if self.axis == "seed" or most < FEW or not 0 < len(seeds) < FEW:
+            return ""
+        many = "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+        return f"All pairs are of {many}, so their intervals tell little of other seeds."
+
     def _is_baseline(self, value: Any) -> bool:
         return key_of(value) == key_of(self.baseline)
 
@@ -208,7 +228,9 @@ class Comparison:
     def _left_out(self, pairs: Sequence[Pair]) -> int:
         if self._reused_times:
             return 0
-        return sum(is_reused(record) for pair in pairs for record in pair.cell.records)
+        return len(
+            {one.trial for pair in pairs for one in (*pair.cell.records, *pair.against.records) if is_reused(one)}
+        )
 
     def _distance(self, pairs: Sequence[Pair]) -> Difference:
         known = [pair.distance for pair in pairs if pair.distance is not None]
@@ -267,6 +289,7 @@ def compare(
         read,
         simulated=all(record.simulated for record in records),
         reused_times=reused_times,
+        remark=slow_starts(records),
     )
 
 

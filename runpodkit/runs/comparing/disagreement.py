@@ -19,10 +19,11 @@ from runpodkit.images import differences, heat
 from runpodkit.images.grids import Grid
 from runpodkit.images.heat import Fractions
 from runpodkit.images.regions import INSET_SHARE, LEAST_ENLARGED
-from runpodkit.runs.comparing.measures import REPEAT, key_without, values_along
+from runpodkit.runs.comparing.measures import REPEAT, values_along
 from runpodkit.runs.comparing.smalls import LATE_S, smalls
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
+from runpodkit.runs.pairing import rest_of
 from runpodkit.runs.records import Record
 from runpodkit.runs.watch import progress
 
@@ -110,7 +111,7 @@ def disagreement(
     groups: dict[Hashable, list[Record]] = {}
     for record in records:
         if record.images:
-            groups.setdefault(key_without(record, axis, REPEAT), []).append(record)
+            groups.setdefault(rest_of(record.values, (axis, REPEAT)), []).append(record)
     several = [each for each in groups.values() if len({key_of(one.values.get(axis)) for one in each}) > 1]
     if not several:
         raise ValueError(f"no two finished pictures differ in {axis} alone")

@@ -83,7 +83,11 @@ class AxisEffects:
     def words(self) -> list[str]:
         """A sentence per share, the largest axis first, then what cannot be told apart and why."""
         thing = "the pictures" if self.of == DISTANCE else self.of
-        lines = [f"Nothing varies: {thing} are the same everywhere."] if self._effects is None else []
+        lines = (
+            [f"Nothing varies: {thing} {'are' if self.of == DISTANCE else 'is'} the same everywhere."]
+            if self._effects is None
+            else []
+        )
         axes = sorted(
             (item for item in self.shares.items() if item[0] in self._levels), key=lambda item: -item[1].share
         )
@@ -149,7 +153,10 @@ def axis_effects(
     quiet: bool = False,
 ) -> AxisEffects:
     """See `Results.axis_effects`."""
-    records = [record for record in run.where(**where or {}) if record.images]
+    chosen = run.where(**where or {})
+    records = [record for record in chosen if record.images]
+    if not records:
+        raise ValueError(f"none of these {len(chosen)} trials has a picture yet")
     names = list(dict.fromkeys(name for record in records for name in record.values))
     wanted = _wanted(names, axes)
     cells = list(cells_of(records).values())

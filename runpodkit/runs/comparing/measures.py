@@ -14,6 +14,7 @@ from typing import Any
 from runpodkit.runs.beside import ANSWERS
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import value_of
+from runpodkit.runs.pairing import Rest, rest_of
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
 
@@ -25,7 +26,6 @@ NO_MEASURES = frozenset({*ANSWERS, "starred", "note"})
 
 Numbers = Mapping[int, float]
 """By trial; a trial without one is missing."""
-Key = tuple[tuple[str, Hashable], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,14 @@ class Cell:
         return sum(known) / len(known) if known else None
 
 
-def cells_of(records: Iterable[Record], apart: Iterable[str] = (REPEAT,)) -> dict[Key, Cell]:
+def cells_of(records: Iterable[Record], apart: Iterable[str] = (REPEAT,)) -> dict[Rest, Cell]:
     """Trials by all values but those of the axes `apart`, in order of their first trial."""
     left_out = set(apart)
-    cells: dict[Key, Cell] = {}
+    cells: dict[Rest, Cell] = {}
     for record in sorted(records, key=lambda each: each.trial):
         values = {name: value for name, value in record.values.items() if name not in left_out}
-        cells.setdefault(key_without(record, *left_out), Cell(values)).records.append(record)
+        cells.setdefault(rest_of(record.values, left_out), Cell(values)).records.append(record)
     return cells
-
-
-def key_without(record: Record, *names: str) -> Key:
-    """What two trials have in common that differ in these axes alone."""
-    return tuple((name, key_of(value)) for name, value in record.values.items() if name not in names)
 
 
 def measures_of(

@@ -15,9 +15,10 @@ from typing import Any
 from PIL import Image
 
 from runpodkit.images import differences
-from runpodkit.runs.comparing.measures import REPEAT, Cell, Key, cells_of
+from runpodkit.runs.comparing.measures import REPEAT, Cell, cells_of
 from runpodkit.runs.comparing.smalls import Read, smalls
 from runpodkit.runs.items import key_of
+from runpodkit.runs.pairing import Rest, rest_of
 from runpodkit.runs.records import Record
 
 
@@ -52,10 +53,10 @@ def matched(records: Sequence[Record], axis: str, baseline: Any) -> Matched:
     """Cells by the baseline cell that is equal to them in all but the axis; those without one are left out."""
     whole = [record for record in records if record.images]
     cells = cells_of(whole, () if axis == REPEAT else (REPEAT,)).values()
-    bases = {_rest(cell, axis): cell for cell in cells if key_of(cell.values.get(axis)) == key_of(baseline)}
-    others: dict[Key, list[Cell]] = {}
+    bases = {rest_of(cell.values, (axis,)): cell for cell in cells if key_of(cell.values.get(axis)) == key_of(baseline)}
+    others: dict[Rest, list[Cell]] = {}
     for cell in cells:
-        if (rest := _rest(cell, axis)) in bases and cell is not bases[rest]:
+        if (rest := rest_of(cell.values, (axis,))) in bases and cell is not bases[rest]:
             others.setdefault(rest, []).append(cell)
     return Matched([(base, others.get(rest, [])) for rest, base in bases.items()])
 
@@ -99,10 +100,6 @@ def _held(pictures: Iterator[tuple[Record, Image.Image | None]], cell: Cell, rep
 
 def _distances(ones: Sequence[Image.Image], others: Sequence[Image.Image]) -> list[float]:
     return [far for one in ones for other in others if (far := distance(other, one)) is not None]
-
-
-def _rest(cell: Cell, axis: str) -> Key:
-    return tuple((name, key_of(value)) for name, value in cell.values.items() if name != axis)
 
 
 def usual_distance(repeats: Sequence[float]) -> float | None:

@@ -78,7 +78,7 @@ def plot(
         else "partly simulated"
         if bool(frame["simulated"].any())
         else "",
-        text=f"Plot of {y} by {x}" + (f", {len(lines)} lines by {hue}" if hue else ""),
+        text=f"Plot of {y} by {x}" + (f", {len(lines)} line{'' if len(lines) == 1 else 's'} by {hue}" if hue else ""),
         **look,
     )
 

@@ -21,6 +21,7 @@ from runpodkit.runs.comparing.smalls import LATE_S, smalls
 from runpodkit.runs.comparing.words import listed
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
+from runpodkit.runs.pairing import rest_of
 from runpodkit.runs.watch import progress
 from runpodkit.stats.intervals import Interval, mean_interval
 
@@ -58,9 +59,9 @@ class EnoughSteps:
 
     def __init__(
         self, by: str | None, against: str, epsilon: float, reason: str, tried: Mapping[Any, Sequence[int]],
-        changes: Sequence[Change], *, simulated: bool,
+        changes: Sequence[Change], *, left_out: int = 0, simulated: bool,
     ) -> None:  # fmt: skip
-        self.by, self.against, self.epsilon = by, against, epsilon
+        self.by, self.against, self.epsilon, self.left_out = by, against, epsilon, left_out
         self._reason, self._tried, self._changes, self._simulated = reason, tried, changes, simulated
 
     @cached_property
@@ -148,6 +149,10 @@ class EnoughSteps:
             at = next(one for one in own if one.steps == enough)
             change = f"{at.against} steps change the picture by {at.mean:.3f}{_ends(at)}"
             lines.append(f"{name}: {enough} steps are enough; {change}.")
+        if self.left_out:
+            have = "picture is" if self.left_out == 1 else "pictures are"
+            than = "next more" if self.against == NEXT else "most"
+            lines.append(f"{self.left_out} {have} left out, because theirs of the {than} steps is missing.")
         return [*lines, f"Enough means a change under {self.epsilon:g} of the full range, {self._reason}."]
 
     def plot(self, **look: Any) -> Chart:
@@ -206,14 +211,17 @@ def enough_steps(
         raise ValueError(f"epsilon={epsilon!r}: a picture distance above 0 and under 1, such as {EPSILON}")
     if against not in (LARGEST, NEXT):
         raise ValueError(f"against={against!r}: 'largest' or 'next'")
-    records = [record for record in run.where(**where or {}) if record.images]
-    names = list(dict.fromkeys(name for record in records for name in record.values))
+    chosen = run.where(**where or {})
+    names = list(dict.fromkeys(name for record in chosen for name in record.values))
     if STEPS not in names:
         raise ValueError(f"this run does not vary steps; its axes: {', '.join(names) or 'none'}")
     if by is None and SAMPLER in names:
         by = SAMPLER
     if by is not None and (by not in names or by == STEPS):
         raise ValueError(f"by={by!r} is no other axis of this run; its axes: {', '.join(names)}")
+    records = [record for record in chosen if record.images]
+    if not records:
+        raise ValueError(f"none of these {len(chosen)} trials has a picture yet")
     cells = list(cells_of(records, (REPEAT,)).values())
     series = _series(cells)
     with progress("steps", len(records), shown=not quiet, late_s=LATE_S) as step:
@@ -233,6 +241,7 @@ def enough_steps(
         )
         for group in groups
     }
+    left_out = sum(_one_partner(of_group, against) for of_group in measured.values())
     changes = [
         Change(
             group, steps, more, len(numbers), sum(numbers) / len(numbers), mean_interval(numbers),
@@ -242,15 +251,14 @@ def enough_steps(
         for (steps, more), numbers in sorted(measured.get(key_of(group), {}).items())
     ]  # fmt: skip
     simulated = all(record.simulated for record in records)
-    return EnoughSteps(by, against, epsilon, told, tried, changes, simulated=simulated)
+    return EnoughSteps(by, against, epsilon, told, tried, changes, left_out=left_out, simulated=simulated)
 
 
 def _series(cells: Sequence[Cell]) -> list[list[Cell]]:
     """Cells that differ in steps alone, most steps first."""
     found: dict[Hashable, list[Cell]] = {}
     for cell in cells:
-        rest = tuple((name, key_of(value)) for name, value in cell.values.items() if name != STEPS)
-        found.setdefault(rest, []).append(cell)
+        found.setdefault(rest_of(cell.values, (STEPS,)), []).append(cell)
     return [sorted(each, key=lambda cell: -int(cell.values[STEPS])) for each in found.values()]
 
 
@@ -280,6 +288,17 @@ def _measured(
             if made and (last is None or against == NEXT):
                 last = (steps, made)
     return found, repeats
+
+
+def _one_partner(found: dict[tuple[int, int], list[float]], against: str) -> int:
+    """Keep of each step count the changes to one other alone, or a line would mix two; returns how many go.
+
+    A series that lost its picture of the most steps, or the next, was set against fewer steps, or more.
+    """
+    most = max((more for _, more in found), default=0)
+    nearest = {steps: min(more for each, more in found if each == steps) for steps, _ in found}
+    gone = [(steps, more) for steps, more in found if more != (most if against == LARGEST else nearest[steps])]
+    return sum(len(found.pop(each)) for each in gone)
 
 
 def _groups(cells: Sequence[Cell], by: str | None) -> list[Any]:

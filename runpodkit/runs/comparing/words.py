@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -127,5 +128,20 @@ def _fewer(given: Difference, pairs: int, form: str) -> str:
 def _ends(name: str, interval: Interval | None) -> str:
     if interval is None:
         return ""
-    low, high = with_unit(name, interval.low), with_unit(name, interval.high)
+    if name == DISTANCE or name.endswith(("_s", "_usd")):
+        low, high = with_unit(name, interval.low), with_unit(name, interval.high)
+    else:
+        largest = max(abs(interval.low), abs(interval.high))
+        low, high = _decimals(interval.low, largest), _decimals(interval.high, largest)
     return f"{low.removesuffix(' s') if name.endswith('_s') else low} to {high}"
+
+
+def _decimals(value: float, largest: float) -> str:
+    """With the decimals of three digits of the larger end, or one digit of its own; never with an exponent of ten."""
+    if not value:
+        return "0"
+    places = max(0, 2 - math.floor(math.log10(largest)))
+    if not round(value, places):
+        places = -math.floor(math.log10(abs(value)))
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
