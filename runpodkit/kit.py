@@ -355,7 +355,7 @@ class Kit(Searching):
         labels = check_tags(tags), check_note(note)
         check_notify(notify)
         empty = await asyncio.to_thread(self._left_out, plan, empty_cells)
-        plan = await asyncio.to_thread(with_stored_images, plan, self.store)
+        plan = await self._stored(plan)
         rules = RunPolicy(**policy)
         asked_at = await asyncio.to_thread(gather)
         name = check_name(name or plan.default_name)
@@ -439,7 +439,7 @@ class Kit(Searching):
             parts = plan.split(plan.default_name, empty)
             return summed([await self.on(endpoint)._estimate(part.sweep) for endpoint, part in parts.items()])
         refuse(plan, self._checked_dialect())
-        plan = await asyncio.to_thread(with_stored_images, plan, self.store)
+        plan = await self._stored(plan)
         trials = plan.trials(plan.default_name)
         keys = [self._key(trial) for trial in trials]
         claims = await self.ledger.claims(keys)
@@ -463,6 +463,9 @@ class Kit(Searching):
         )
 
     estimate, aestimate = both_ways(_estimate)
+
+    async def _stored(self, plan: Sweep) -> Sweep:
+        return await asyncio.to_thread(with_stored_images, plan, self.store)
 
     async def _ask_first(self, plan: Sweep, head: RunHead, confirm: bool, extra: int) -> None:
         """`extra`: cells that are drawn besides, to compare."""

@@ -133,6 +133,36 @@ def test_a_name_that_another_sweep_has_is_refused(kit: Kit, coarse: rk.Run) -> N
         kit.refine(coarse, "cfg_scale", near_five, name="taken", progress=False)
 
 
+def test_asked_for_more_or_by_another_score_it_keeps_what_it_drew_under_its_name(kit: Kit, coarse: rk.Run) -> None:
+    one = kit.refine(coarse, "cfg_scale", near_five, rounds=2, name="more", progress=False)
+
+    more = kit.refine(coarse, "cfg_scale", near_five, rounds=1, points=2, name="more", progress=False)
+    other = kit.refine(coarse, "cfg_scale", "change", epsilon=0.0, rounds=1, name="more", progress=False)
+
+    assert set(one.run.sweep.axes["cfg_scale"]) < set(more.run.sweep.axes["cfg_scale"])
+    assert set(more.run.sweep.axes["cfg_scale"]) <= set(other.run.sweep.axes["cfg_scale"])
+    assert more.steps[0].tried == (2, 3, 5, 6)
+
+
+def test_a_run_that_is_refined_under_its_own_name_is_not_counted_as_spent(kit: Kit, coarse: rk.Run) -> None:
+    found = kit.refine(coarse, "cfg_scale", near_five, rounds=1, name="coarse", budget_usd=1, progress=False)
+
+    drawn = [record.cost_usd or 0.0 for record in found.run.records() if record.values["cfg_scale"] in (2.5, 5.5)]
+    assert found.spent_usd == pytest.approx(sum(drawn))
+
+
+def test_enough_is_never_told_of_the_pictures_of_another_sweep(kit: Kit) -> None:
+    def plan(prompt: str, sampler: Any = "Euler") -> rk.Sweep:
+        return rk.sweep(prompt, steps=[1, 2], sampler_name=sampler, seed=1, **SMALL)
+
+    kit.enough(plan("a raft"), epsilon=1.0, name="shared", progress=False)
+
+    with pytest.raises(RunConflictError, match="shared"):
+        kit.enough(plan("a ferry"), epsilon=1.0, name="shared", progress=False)
+    with pytest.raises(ValueError, match="sampler_name: only axes of plain parameters"):
+        kit.enough(plan("a raft", {"fast": "Euler", "slow": "Heun"}), name="labelled", progress=False)
+
+
 def test_a_score_of_the_package_is_computed_for_what_a_round_drew_and_becomes_a_column(
     kit: Kit, coarse: rk.Run
 ) -> None:
