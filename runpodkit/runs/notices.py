@@ -42,7 +42,7 @@ def check_notify(notify: object) -> None:
         webhooks.checked(notify)
     elif notify is not None and not callable(notify):
         raise ValueError(
-            f"notify={notify!r}: give a function that takes the run, or an address that starts with https://"
+            f"notify: a {type(notify).__name__} is neither a function that takes the run nor an address as text"
         )
 
 
