@@ -575,13 +575,15 @@ class Kit(Searching):
     async def _runs_beside(self, run: Run, before_s: float) -> dict[str, list[Record]]:
         """Records of the other runs of this ledger on the same endpoint that were begun before a time, by name."""
         found = {}
-        for name in await self.ledger.names():
-            head = await self.ledger.head(name)
-            if head is None or name == run.name or head.parts or head.created_at >= before_s:
+        for listed in await self.ledger.names():
+            whole = await self.ledger.head(listed)
+            if whole is None or whole.created_at >= before_s:
                 continue
-            if head.endpoint == run.head.endpoint:
-                with contextlib.suppress(StoreError):
-                    found[name] = await self._run(head, RunState.RUNNING).arecords()
+            for name in [str(part["run"]) for part in whole.parts] or [listed]:
+                head = await self.ledger.head(name) if whole.parts else whole
+                if head and name != run.name and head.endpoint == run.head.endpoint:
+                    with contextlib.suppress(StoreError):
+                        found[name] = await self._run(head, RunState.RUNNING).arecords()
         return found
 
     # runs

@@ -309,6 +309,8 @@ def test_a_search_in_an_old_run_pays_for_its_anchors_once_within_its_budget(
 
 
 def test_the_bill_of_a_run_is_asked_for_over_http_and_split(kit: Kit) -> None:
+    joint = rk.sweep("a second ledger", endpoint=["simulator"], seed="1-2", steps=2, **SMALL)
+    beside = kit.submit(joint, name="beside").wait(progress=False)
     run = kit.submit(rk.sweep("a ledger", seed="1-4", steps=2, **SMALL), name="billed").wait(progress=False)
 
     bill = kit.open_run("billed").bill()
@@ -317,6 +319,7 @@ def test_the_bill_of_a_run_is_asked_for_over_http_and_split(kit: Kit) -> None:
     assert bill.work_usd == pytest.approx(run.table()["cost_usd"].sum())
     assert bill.cold_start_usd is not None
     assert bill.idle_usd is not None
+    assert bill.others_usd["beside--simulator"] == pytest.approx(beside.table()["cost_usd"].sum())
     others = sum(usd or 0 for usd in bill.others_usd.values())
     assert bill.work_usd + others + bill.cold_start_usd + bill.idle_usd == pytest.approx(bill.billed_usd)
     assert repr(bill).startswith("run billed: billed $")
