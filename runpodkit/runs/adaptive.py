@@ -31,7 +31,7 @@ from runpodkit.runs.refining import (
     scale_of,
     shown,
 )
-from runpodkit.runs.rounds import Desk, Rounds, exactly, pinned, pinned_as, with_axis
+from runpodkit.runs.rounds import Desk, Rounds, exactly, pinned, pinned_as, refuse, with_axis
 from runpodkit.runs.run import Run
 from runpodkit.sweeps.axes import ENDPOINT
 from runpodkit.sweeps.sweep import Sweep
@@ -150,12 +150,9 @@ async def refine(
     how: dict[str, Any],
 ) -> Refined:
     """See `Kit.refine`."""
+    odd = "" if goal in ("max", "min") else f"goal={goal!r}: 'max' or 'min'"
+    refuse(how, budget_usd=budget_usd, epsilon=epsilon, more=odd, rounds=rounds, points=points, max_trials=max_trials)
     plan, scale = _refinable(run, axis, resolution)
-    for word, value in (("rounds", rounds), ("points", points)):
-        if value < 1:
-            raise ValueError(f"{word}={value}: at least 1")
-    if goal not in ("max", "min"):
-        raise ValueError(f"goal={goal!r}: 'max' or 'min'")
     await run.await_(progress=progress)
     status = await run.astatus()
     if not status.is_over:
@@ -256,6 +253,7 @@ async def enough(
     how: dict[str, Any],
 ) -> Enough:
     """See `Kit.enough`."""
+    refuse(how, budget_usd=budget_usd, epsilon=epsilon, max_trials=max_trials)
     names = _checked_groups(plan, axis, by)
     plan = pinned_as(await desk.stored(plan), name)
     cells = [trial.values for trial in plan.trials(name)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 from runpodkit.errors import RunConflictError, StoreError
 from runpodkit.runs.drift import Drift, due
 from runpodkit.runs.money import Estimate, dollars
+from runpodkit.runs.policies import RunPolicy
 from runpodkit.runs.records import Record
 from runpodkit.runs.run import Run
 from runpodkit.storage import Store
@@ -25,6 +27,8 @@ from runpodkit.sweeps.sweep import Sweep
 _ANCHORS = "anchors"
 _OURS = ("extend", "fresh", "reuse")
 """Arguments of `submit` that a search has to give itself: with others it would pay for its own pictures again."""
+_THEIRS = ("anchors", "empty_cells", "confirm", "tags", "note", "notify")
+"""Arguments of `submit` that are no policy."""
 
 
 class Submit(Protocol):
@@ -75,11 +79,8 @@ class Rounds:
             grows: The axes on which that run may have other values.
 
         Raises:
-            ValueError: `how` holds what a search gives itself.
             RunConflictError: the name belongs to a run of something else.
         """
-        if wrong := [name for name in _OURS if name in self.how]:
-            raise ValueError(f"{', '.join(wrong)}: a search extends a run of its own and reuses it; give another name=")
         self.run = await self.desk.existing(self.name)
         if self.run is not None:
             theirs = pinned_as(self.run.sweep, self.name)
@@ -196,6 +197,36 @@ class Rounds:
         await asyncio.to_thread(run.store.put, _key(self.name), text, "application/json")
 
 
+def refuse(
+    how: Mapping[str, Any], *, budget_usd: float | None, epsilon: float, more: str = "", **whole: int | None
+) -> None:
+    """Raise ValueError with everything that a search cannot mean, before it looks at anything.
+
+    Args:
+        how: Further arguments of `submit`.
+        more: What is wrong besides; empty: nothing.
+        whole: Numbers of something, by name.
+    """
+    problems = [
+        f"{name}: a search extends a run of its own and reuses it, under a name= of its own"
+        for name in _OURS
+        if name in how
+    ]
+    known = (*_OURS, *_THEIRS, *RunPolicy.model_fields)
+    problems += [f"{name}: submit takes no such argument" for name in how if name not in known]
+    problems += [
+        f"{name}={number!r}: a whole number of at least 1"
+        for name, number in whole.items()
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1)
+    ]
+    if not _is_number(epsilon) or not 0 <= epsilon <= 1:
+        problems.append(f"epsilon={epsilon!r}: a number from 0 to 1")
+    if budget_usd is not None and (not _is_number(budget_usd) or not 0 < budget_usd < math.inf):
+        problems.append(f"budget_usd={budget_usd!r}: an amount above 0, or leave it out")
+    if problems := [*filter(None, [more]), *problems]:
+        raise ValueError("; ".join(problems))
+
+
 def pinned(run: Run) -> Sweep:
     """A run's sweep with the seed that it drew, so that cells drawn later share it.
 
@@ -237,6 +268,10 @@ def exactly(plan: Sweep, cells: Sequence[Mapping[str, Any]]) -> Sweep:
     """A sweep of these cells and no others, over the same base."""
     axes = {axis: [cell[axis] for cell in cells] for axis in plan.axes}
     return Sweep.from_plan({"base": plan.to_plan()["base"], "axes": axes, "mode": "zip"})
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def _frame(plan: Sweep, grows: Collection[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from runpodkit.errors import NoSuchKeyError, RunConflictError
 from runpodkit.runs.drift import Anchor, Drift
 from runpodkit.runs.money import Estimate
-from runpodkit.runs.rounds import Desk, Rounds, exactly, pinned_as, with_axis
+from runpodkit.runs.rounds import Desk, Rounds, exactly, pinned_as, refuse, with_axis
 from runpodkit.sweeps.sweep import Sweep, sweep
 
 COARSE = sweep("a pier", cfg_scale=[1, 4], seed=[1, 2])
@@ -171,12 +172,28 @@ async def test_what_was_paid_to_compare_is_known_to_the_next_call_though_nothing
     assert later.spent == 0.5
 
 
-@pytest.mark.parametrize("name", ["extend", "fresh", "reuse"])
-async def test_how_a_search_reuses_its_pictures_is_not_for_others_to_say(name: str) -> None:
-    started = Rounds(Desk(nobody, nobody, nobody, nobody, nobody), "pier", None, None, {name: False}, False)
+def test_what_a_search_cannot_mean_is_told_at_once_and_first() -> None:
+    refuse({"anchors": 0, "window": 9}, budget_usd=0.5, epsilon=0, rounds=1, max_trials=None)
+    with pytest.raises(ValueError) as refused:
+        refuse(
+            {"reuse": False, "fresh": True, "windw": 9},
+            budget_usd=math.nan,
+            epsilon=math.nan,
+            more="goal='most'",
+            rounds=0,
+            max_trials=True,
+        )
 
-    with pytest.raises(ValueError, match=f"{name}: a search extends a run of its own"):
-        await started.begin(COARSE, ["cfg_scale"])
+    assert str(refused.value).split("; ") == [
+        "goal='most'",
+        "fresh: a search extends a run of its own and reuses it, under a name= of its own",
+        "reuse: a search extends a run of its own and reuses it, under a name= of its own",
+        "windw: submit takes no such argument",
+        "rounds=0: a whole number of at least 1",
+        "max_trials=True: a whole number of at least 1",
+        "epsilon=nan: a number from 0 to 1",
+        "budget_usd=nan: an amount above 0, or leave it out",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -144,10 +144,13 @@ def test_asked_for_more_or_by_another_score_it_keeps_what_it_drew_under_its_name
     assert more.steps[0].tried == (2, 3, 5, 6)
 
 
-def test_a_run_that_is_refined_under_its_own_name_is_not_counted_as_spent(kit: Kit, coarse: rk.Run) -> None:
-    found = kit.refine(coarse, "cfg_scale", near_five, rounds=1, name="coarse", budget_usd=1, progress=False)
+def test_a_run_that_is_refined_under_its_own_name_is_not_counted_as_spent(kit: Kit) -> None:
+    sweep = rk.sweep("a green buoy", cfg_scale=[1, 4, 7], seed=[1, 2], steps=2, **SMALL)
+    run = kit.submit(sweep, name="in-place").wait(progress=False)
+    found = kit.refine(run, "cfg_scale", near_five, rounds=1, name="in-place", budget_usd=1, progress=False)
 
     drawn = [record.cost_usd or 0.0 for record in found.run.records() if record.values["cfg_scale"] in (2.5, 5.5)]
+    assert found.trials == len(drawn) == 4
     assert found.spent_usd == pytest.approx(sum(drawn))
 
 
@@ -182,7 +185,7 @@ def test_a_score_of_the_package_is_computed_for_what_a_round_drew_and_becomes_a_
         ("steps", {}, "steps is no axis of run coarse; its axes: cfg_scale, seed"),
         ("cfg_scale", {"by": "beauty"}, "by='beauty': no score of run coarse is called so; known: execution_time_s"),
         ("cfg_scale", {"goal": "most"}, "goal='most': 'max' or 'min'"),
-        ("cfg_scale", {"rounds": 0}, "rounds=0: at least 1"),
+        ("cfg_scale", {"rounds": 0}, "rounds=0: a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_refined_is_told_before_anything_is_drawn(
