@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
 from runpodkit.errors import DriftError, RunpodkitError
@@ -165,7 +166,7 @@ def due(records: Sequence[Record], anchors: int | None, now_s: float) -> list[Re
     Raises:
         ValueError: `anchors` is out of bounds.
     """
-    if anchors is not None and (not isinstance(anchors, int) or not 0 <= anchors <= MAX_ANCHORS):
+    if anchors is not None and (not isinstance(anchors, Integral) or not 0 <= anchors <= MAX_ANCHORS):
         raise ValueError(f"anchors={anchors!r}: 0 to {MAX_ANCHORS} cells can be made again")
     if anchors is None:
         age = age_s(records, now_s)

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from numbers import Integral
 from time import time as seconds_now
 from typing import Any
 
@@ -126,7 +127,7 @@ def wanted(
     moment = checked(lambda: moment_of(since, now()))
     states = checked(lambda: _states(state)) if state is not None else frozenset()
     endpoints = checked(lambda: _endpoints(endpoint)) if endpoint is not None else frozenset()
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1):
         problems.append(f"limit={limit!r}: give a whole number of at least 1, or leave it out for all")
     if text is not None and not isinstance(text, str):
         problems.append(f"text={text!r}: give words")

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Protocol
 
 from runpodkit.errors import RunConflictError, StoreError
@@ -217,7 +218,7 @@ def refuse(
     problems += [
         f"{name}={number!r}: a whole number of at least 1"
         for name, number in whole.items()
-        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1)
+        if number is not None and (isinstance(number, bool) or not isinstance(number, Integral) or number < 1)
     ]
     if not _is_number(epsilon) or not 0 <= epsilon <= 1:
         problems.append(f"epsilon={epsilon!r}: a number from 0 to 1")
@@ -271,7 +272,7 @@ def exactly(plan: Sweep, cells: Sequence[Mapping[str, Any]]) -> Sweep:
 
 
 def _is_number(given: object) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool)
+    return isinstance(given, Real) and not isinstance(given, bool)
 
 
 def _frame(plan: Sweep, grows: Collection[str]) -> dict[str, Any]:
