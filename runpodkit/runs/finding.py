@@ -8,6 +8,7 @@ the parts of joint runs are left out.  Reads only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import re
 import unicodedata
@@ -213,14 +214,18 @@ def _in_store(store: Store, there: Mapping[str, Holding], known: Collection[str]
     ]
     search = Search([])
 
-    def read(name: str) -> tuple[str, bytes | None]:
+    def read(name: str) -> tuple[str, bytes | StoreError | None]:
         try:
             return name, store.get(head_key(name))
         except NoSuchKeyError:  # it was deleted meanwhile
             return name, None
+        except StoreError as exc:
+            return name, exc
 
     for name, data in in_order(read, asked, FILES_AT_ONCE):
-        if data is None:
+        if isinstance(data, StoreError):
+            search.problems.append(cut(str(data), 200))
+        if not isinstance(data, bytes):
             continue
         try:
             head, state, totals = head_in(name, data)
@@ -242,7 +247,13 @@ def _labelled(found: Found, there: Mapping[str, Holding]) -> Found:
 def _noted(store: Store, runs: Sequence[Found], there: Mapping[str, Holding]) -> list[Found]:
     """Runs with their notes, of those that have one."""
     names = [one.head.name for one in runs if (held := there.get(one.head.name)) and held.has_note]
-    notes = dict(in_order(lambda name: (name, note_of(store, name)), names, FILES_AT_ONCE))
+
+    def read(name: str) -> tuple[str, str]:
+        with contextlib.suppress(StoreError):
+            return name, note_of(store, name)
+        return name, ""
+
+    notes = dict(in_order(read, names, FILES_AT_ONCE))
     return [replace(one, note=notes.get(one.head.name, "")) for one in runs]
 
 

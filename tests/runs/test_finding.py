@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runpodkit.errors import StoreError
 from runpodkit.runs.finding import Search, find, folded, moment_of, prompts_in, wanted
 from runpodkit.runs.labels import add_tags, set_note
 from runpodkit.runs.ledger import Ledger, RunStatus
@@ -147,6 +148,27 @@ async def test_a_head_that_cannot_be_read_hides_no_other(store: LocalStore, ledg
     assert [one.head.name for one in found.runs] == ["fine"]
     assert len(found.problems) == 2
     assert "runs/broken/run.json is not the head of a run" in found.problems[0]
+
+
+class Torn(LocalStore):
+    """A store that cannot read some of its files."""
+
+    def get(self, key: str) -> bytes:
+        if key in ("runs/locked/run.json", "runs/fine/note.txt"):
+            raise StoreError(f"cannot read key {key!r}: Permission denied")
+        return super().get(key)
+
+
+async def test_a_file_that_cannot_be_read_hides_no_other(tmp_path: Path, ledger: Ledger) -> None:
+    store = Torn(tmp_path / "store")
+    for name in ("fine", "locked"):
+        keep(store, sweep("a mill", seed=1), name)
+    set_note(LocalStore(tmp_path / "store"), "fine", "a note")
+
+    found = await search(store, ledger)
+
+    assert [(one.head.name, one.note) for one in found.runs] == [("fine", "")]
+    assert found.problems == ["cannot read key 'runs/locked/run.json': Permission denied"]
 
 
 async def test_a_run_with_totals_costs_one_read(store: LocalStore, ledger: Ledger) -> None:
