@@ -33,7 +33,7 @@ from runpodkit.runs.refining import (
 )
 from runpodkit.runs.rounds import Desk, Rounds, exactly, pinned, pinned_as, refuse, with_axis
 from runpodkit.runs.run import Run
-from runpodkit.sweeps.axes import ENDPOINT
+from runpodkit.sweeps.axes import ENDPOINT, canonical
 from runpodkit.sweeps.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -300,7 +300,8 @@ async def enough(
     if search.run is None:
         raise ValueError(f"nothing was drawn: {stop}")
     stop = stop or f"{axis} has no value above {shown(order[-1])}"
-    saved = len(cells) - len(drawn)
+    there = {canonical(trial.values) for trial in search.run.sweep.trials("-")}
+    saved = sum(canonical(cell) not in there for cell in cells)
     return Enough(axis, search.run, tuple(steps), stop, search.trials, search.spent, epsilon, found, saved)
 
 

@@ -166,6 +166,14 @@ def test_enough_is_never_told_of_the_pictures_of_another_sweep(kit: Kit) -> None
         kit.enough(plan("a raft", {"fast": "Euler", "slow": "Heun"}), name="labelled", progress=False)
 
 
+def test_enough_asked_more_strictly_adds_to_what_it_drew_and_counts_what_there_is(kit: Kit) -> None:
+    plan = rk.sweep("a strict raft", steps=[1, 2, 4], seed=1, **SMALL)
+
+    saved = [kit.enough(plan, epsilon=epsilon, name="strict", progress=False).saved for epsilon in (1.0, 1e-9, 1.0)]
+
+    assert saved == [1, 0, 0]
+
+
 def test_a_score_of_the_package_is_computed_for_what_a_round_drew_and_becomes_a_column(
     kit: Kit, coarse: rk.Run
 ) -> None:
