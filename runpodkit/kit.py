@@ -355,7 +355,7 @@ class Kit(Searching):
         labels = check_tags(tags), check_note(note)
         check_notify(notify)
         empty = await asyncio.to_thread(self._left_out, plan, empty_cells)
-        plan = await asyncio.to_thread(with_stored_images, plan, self.store)
+        plan = await self._stored(plan)
         rules = RunPolicy(**policy)
         asked_at = await asyncio.to_thread(gather)
         name = check_name(name or plan.default_name)
@@ -439,7 +439,7 @@ class Kit(Searching):
             parts = plan.split(plan.default_name, empty)
             return summed([await self.on(endpoint)._estimate(part.sweep) for endpoint, part in parts.items()])
         refuse(plan, self._checked_dialect())
-        plan = await asyncio.to_thread(with_stored_images, plan, self.store)
+        plan = await self._stored(plan)
         trials = plan.trials(plan.default_name)
         keys = [self._key(trial) for trial in trials]
         claims = await self.ledger.claims(keys)
@@ -463,6 +463,9 @@ class Kit(Searching):
         )
 
     estimate, aestimate = both_ways(_estimate)
+
+    async def _stored(self, plan: Sweep) -> Sweep:
+        return await asyncio.to_thread(with_stored_images, plan, self.store)
 
     async def _ask_first(self, plan: Sweep, head: RunHead, confirm: bool, extra: int) -> None:
         """`extra`: cells that are drawn besides, to compare."""
@@ -572,13 +575,15 @@ class Kit(Searching):
     async def _runs_beside(self, run: Run, before_s: float) -> dict[str, list[Record]]:
         """Records of the other runs of this ledger on the same endpoint that were begun before a time, by name."""
         found = {}
-        for name in await self.ledger.names():
-            head = await self.ledger.head(name)
-            if head is None or name == run.name or head.parts or head.created_at >= before_s:
+        for listed in await self.ledger.names():
+            whole = await self.ledger.head(listed)
+            if whole is None or whole.created_at >= before_s:
                 continue
-            if head.endpoint == run.head.endpoint:
-                with contextlib.suppress(StoreError):
-                    found[name] = await self._run(head, RunState.RUNNING).arecords()
+            for name in [str(part["run"]) for part in whole.parts] or [listed]:
+                head = await self.ledger.head(name) if whole.parts else whole
+                if head and name != run.name and head.endpoint == run.head.endpoint:
+                    with contextlib.suppress(StoreError):
+                        found[name] = await self._run(head, RunState.RUNNING).arecords()
         return found
 
     # runs

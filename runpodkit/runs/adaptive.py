@@ -7,7 +7,7 @@ that lie in the store: called again, with the same arguments, they decide the sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,9 @@ from runpodkit.runs.refining import (
     scale_of,
     shown,
 )
-from runpodkit.runs.rounds import Desk, Rounds, exactly, pinned, pinned_as, with_axis
+from runpodkit.runs.rounds import Desk, Rounds, exactly, pinned, pinned_as, refuse, with_axis
 from runpodkit.runs.run import Run
-from runpodkit.sweeps.axes import ENDPOINT
+from runpodkit.sweeps.axes import ENDPOINT, canonical
 from runpodkit.sweeps.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -150,12 +150,9 @@ async def refine(
     how: dict[str, Any],
 ) -> Refined:
     """See `Kit.refine`."""
+    odd = "" if goal in ("max", "min") else f"goal={goal!r}: 'max' or 'min'"
+    refuse(how, budget_usd=budget_usd, epsilon=epsilon, more=odd, rounds=rounds, points=points, max_trials=max_trials)
     plan, scale = _refinable(run, axis, resolution)
-    for word, value in (("rounds", rounds), ("points", points)):
-        if value < 1:
-            raise ValueError(f"{word}={value}: at least 1")
-    if goal not in ("max", "min"):
-        raise ValueError(f"goal={goal!r}: 'max' or 'min'")
     await run.await_(progress=progress)
     status = await run.astatus()
     if not status.is_over:
@@ -168,26 +165,31 @@ async def refine(
         how,
         progress,
         there=plan,
+        old=run,
     )
-    await search.begin()
+    await search.begin(plan, [axis])
     measures, label = Measures(progress), score_name(by)
     values: list[Number] = sorted(plan.axes[axis])
     steps: list[Step] = []
     at = run
+
+    def wider(values: Iterable[Number]) -> Sweep:
+        return with_axis(plan, axis, sorted({*values, *search.kept(axis)}))
+
     while True:
         means, decision = await _look(measures, at, scale, values, by, label, goal, points, epsilon)
         stop, tried = decision.stop, decision.proposals
         if not stop and len(steps) >= rounds:
             stop = f"rounds={rounds} are done"
         if not stop:
-            tried, stop = await _affordable(search, plan, axis, values, decision)
-            if tried and await search.guard(with_axis(plan, axis, sorted({*values, *tried})), run):
-                tried, stop = await _affordable(search, plan, axis, values, decision)
+            tried, stop = await _affordable(search, wider, values, decision)
+            if tried and await search.guard(wider([*values, *tried])):
+                tried, stop = await _affordable(search, wider, values, decision)
         if stop:
             break
         steps.append(Step(decision.said, tried, decision.best))
         values = sorted({*values, *tried})
-        stop = await search.draw(with_axis(plan, axis, values))
+        stop = await search.draw(wider(values))
         at = search.run or run
         if stop:
             break
@@ -216,12 +218,12 @@ async def _look(
 
 
 async def _affordable(
-    search: Rounds, plan: Sweep, axis: str, values: Sequence[Number], decision: Decision
+    search: Rounds, wider: Callable[[Iterable[Number]], Sweep], values: Sequence[Number], decision: Decision
 ) -> tuple[tuple[Number, ...], str | None]:
     """As many of the proposals as budget and trials allow; the reason if that is none."""
     tried, stop = decision.proposals, None
     while tried:
-        stop = await search.unaffordable(with_axis(plan, axis, sorted({*values, *tried})))
+        stop = await search.unaffordable(wider([*values, *tried]))
         if stop is None:
             return tried, None
         tried = tried[:-1]
@@ -251,13 +253,14 @@ async def enough(
     how: dict[str, Any],
 ) -> Enough:
     """See `Kit.enough`."""
+    refuse(how, budget_usd=budget_usd, epsilon=epsilon, max_trials=max_trials)
     names = _checked_groups(plan, axis, by)
-    plan = pinned_as(plan, name)
+    plan = pinned_as(await desk.stored(plan), name)
     cells = [trial.values for trial in plan.trials(name)]
     order: list[Number] = sorted(plan.axes[axis])
     groups = {group: _named(cell, names) for cell in cells if (group := group_of(cell, names)) is not None}
     search = Rounds(desk, name, budget_usd, max_trials, how, progress)
-    await search.begin()
+    await search.begin(exactly(plan, cells[:1]), list(plan.axes))
     measures = Measures(progress)
     going, found, steps = list(groups), dict.fromkeys(groups.values()), list[Step]()
     drawn: list[dict[str, Any]] = []
@@ -265,7 +268,7 @@ async def enough(
     stop: str | None = None
     for place, value in enumerate(order):
         more = [cell for cell in cells if cell[axis] == value and group_of(cell, names) in going]
-        sweep = exactly(plan, [*drawn, *more])
+        sweep = search.beside(exactly(plan, [*drawn, *more]))
         stop = await search.unaffordable(sweep)
         if not stop and await search.guard(sweep):
             stop = await search.unaffordable(sweep)
@@ -297,7 +300,8 @@ async def enough(
     if search.run is None:
         raise ValueError(f"nothing was drawn: {stop}")
     stop = stop or f"{axis} has no value above {shown(order[-1])}"
-    saved = len(cells) - len(drawn)
+    there = {canonical(trial.values) for trial in search.run.sweep.trials("-")}
+    saved = sum(canonical(cell) not in there for cell in cells)
     return Enough(axis, search.run, tuple(steps), stop, search.trials, search.spent, epsilon, found, saved)
 
 
@@ -313,8 +317,12 @@ def _checked_groups(plan: Sweep, axis: str, by: str | Sequence[str] | None) -> t
         problems.append("seed='vary': every trial has a seed of its own, so two values cannot be compared")
     if ENDPOINT in axes:
         problems.append("a sweep over endpoints cannot be drawn step by step: give each its own")
+    told = plan.to_plan()["axes"]
     if odd := [
-        each for each in axes if each not in ImageParams.model_fields and not each.startswith(("extra.", ENDPOINT))
+        each
+        for each in axes
+        if each != ENDPOINT
+        and not (isinstance(told.get(each), list) and (each in ImageParams.model_fields or each.startswith("extra.")))
     ]:
         problems.append(f"{', '.join(odd)}: only axes of plain parameters can be drawn step by step")
     names = (

@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
 from runpodkit.errors import DriftError, RunpodkitError
@@ -24,6 +25,7 @@ from runpodkit.runs.naming import shown
 from runpodkit.runs.oddities import of_picture
 from runpodkit.runs.records import Record
 from runpodkit.runs.rows import TrialState
+from runpodkit.sweeps.kinds import REPEAT
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,6 +42,8 @@ SAME = 0.03
 Another GPU, driver or batch size shifts single pixels by a level or two of 255 (under 0.01), and a detail now and then;
 another model, or other weights beside it, moves shapes and colours (0.1 and more between two checkpoints of one family).
 """
+_BEYOND_REPEATS = 1.5
+"""Where a worker does not repeat itself, a cell may differ by so many times as much as its repeats do."""
 _WANDERS = re.compile(r"\ba$| a |sde|ancestral|lcm", re.IGNORECASE)
 """Samplers that draw noise at each step: the same on one GPU, not always on another."""
 
@@ -66,12 +70,26 @@ class Anchor:
     problem: str | None = None
     before: Image.Image | None = None
     after: Image.Image | None = None
+    repeats: float = 0.0
+    """How far the repeats of the cell lie apart, in [0, 1]; 0 where it has none."""
+
+    @property
+    def allowed(self) -> float:
+        """Up to which distance it is the same picture."""
+        return max(SAME, _BEYOND_REPEATS * self.repeats)
+
+    @property
+    def is_other(self) -> bool:
+        """Whether it is another picture by now."""
+        return self.distance is not None and self.distance > self.allowed
 
     @property
     def words(self) -> str:
         values = ", ".join(f"{name} {shown(value)}" for name, value in self.record.values.items())
         cell = f"trial {self.record.trial}" + (f" ({values})" if values else "")
-        return f"{cell} {self.problem}" if self.distance is None else f"{cell} differs by {self.distance:.3f}"
+        if self.distance is None:
+            return f"{cell} {self.problem}"
+        return f"{cell} differs by {self.distance:.3f}" + (f", its repeats by {self.repeats:.3f}" * bool(self.repeats))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,7 +102,7 @@ class Drift:
     @property
     def found(self) -> bool:
         """Whether one of them is another picture."""
-        return any(anchor.distance is not None and anchor.distance > SAME for anchor in self.anchors)
+        return any(anchor.is_other for anchor in self.anchors)
 
     @property
     def checked(self) -> bool:
@@ -94,14 +112,15 @@ class Drift:
     @property
     def cost_usd(self) -> float | None:
         """Of all anchors; None if one's is not known."""
-        costs = [anchor.cost_usd for anchor in self.anchors if anchor.distance is not None]
+        costs = [anchor.cost_usd for anchor in self.anchors if anchor.distance is not None or anchor.cost_usd]
         return None if None in costs else sum(cost or 0.0 for cost in costs)
 
     def __repr__(self) -> str:
         if not self.anchors:
             return f"run {self.run}: no picture of its own to compare, so drift cannot be told"
         each = "; ".join(anchor.words for anchor in self.anchors)
-        count = f"{len(self.anchors)} cell{'' if len(self.anchors) == 1 else 's'} made again"
+        made = sum(anchor.distance is not None for anchor in self.anchors)
+        count = f"{made} cell{'' if made == 1 else 's'} made again"
         money = "cost unknown" if self.cost_usd is None else f"${dollars(self.cost_usd)}"
         if not self.checked:
             return f"run {self.run}: whether its endpoint still draws the same could not be checked: {each}"
@@ -111,8 +130,9 @@ class Drift:
     def raise_if_found(self) -> None:
         """Raises DriftError if an anchor is another picture."""
         if self.found:
-            apart = [anchor.words for anchor in self.anchors if (anchor.distance or 0) > SAME]
-            raise DriftError(self.run, "; ".join(apart), SAME)
+            apart = [anchor for anchor in self.anchors if anchor.is_other]
+            allowed = max(anchor.allowed for anchor in apart)
+            raise DriftError(self.run, "; ".join(anchor.words for anchor in apart), allowed)
 
 
 def anchors_of(records: Sequence[Record], count: int = ANCHORS) -> list[Record]:
@@ -146,8 +166,8 @@ def due(records: Sequence[Record], anchors: int | None, now_s: float) -> list[Re
     Raises:
         ValueError: `anchors` is out of bounds.
     """
-    if anchors is not None and not 0 <= anchors <= MAX_ANCHORS:
-        raise ValueError(f"anchors={anchors}: 0 to {MAX_ANCHORS} cells can be made again")
+    if anchors is not None and (not isinstance(anchors, Integral) or not 0 <= anchors <= MAX_ANCHORS):
+        raise ValueError(f"anchors={anchors!r}: 0 to {MAX_ANCHORS} cells can be made again")
     if anchors is None:
         age = age_s(records, now_s)
         anchors = ANCHORS if age is not None and age > OLD_S else 0
@@ -160,19 +180,35 @@ async def compare(run: Run, cells: Sequence[Record], draw: Draw) -> Drift:
     A cell that cannot be made, or whose old picture is gone, is told and holds nothing.
     """
     params = {trial.number: trial.params for trial in run.sweep.trials(run.name)}
+    records = await run.arecords() if any(REPEAT in record.values for record in cells) else []
+
+    async def stored(record: Record) -> Image.Image:
+        return await _small(await asyncio.to_thread(run.bytes_of, record.images[0].key))
 
     async def one(record: Record) -> Anchor:
         mark = f"{run.name}\n{run.sweep.hash}\n{record.trial}\n{record.ended_at}"
+        made = None
         try:
-            old = await asyncio.to_thread(run.bytes_of, record.images[0].key)
+            before = await stored(record)
+            again = [differences.distance(before, await stored(other)) for other in _repeats_of(record, records)]
             made = await draw(params[record.trial], mark)
-            before, after = await asyncio.gather(_small(old), _small(made.image))
+            after = await _small(made.image)
         except RunpodkitError as exc:
-            return Anchor(record, problem=f"could not be made again ({exc})")
-        return Anchor(record, differences.distance(before, after), made.cost_usd, before=before, after=after)
+            return Anchor(record, cost_usd=made and made.cost_usd, problem=f"could not be made again ({exc})")
+        far = differences.distance(before, after)
+        return Anchor(record, far, made.cost_usd, before=before, after=after, repeats=max(again, default=0.0))
 
     # One after the other: the first wakes a worker, which then has the next at hand.
     return Drift(run.name, tuple([await one(record) for record in cells]))
+
+
+def _repeats_of(record: Record, records: Sequence[Record]) -> list[Record]:
+    """Other pictures of the same cell."""
+    if REPEAT not in record.values:
+        return []
+    same = dict(record.values) | {REPEAT: None}
+    others = [other for other in records if other.images and other.trial != record.trial]
+    return [other for other in others if dict(other.values) | {REPEAT: None} == same]
 
 
 def _apart(one: Record, other: Record) -> int:

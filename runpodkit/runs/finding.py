@@ -8,11 +8,14 @@ the parts of joint runs are left out.  Reads only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from numbers import Integral
 from time import time as seconds_now
 from typing import Any
 
@@ -28,7 +31,7 @@ from runpodkit.runs.totals import FIRST_ROWS, Totals, totals_in, totals_of
 from runpodkit.storage import Store
 from runpodkit.storage.many import get_all, in_order
 
-Since = str | date | datetime | float | None
+Since = str | date | datetime | timedelta | float | None
 PICTURED = 50
 """Of the newest so many runs a picture is looked for."""
 COUNTED_FILES = 20
@@ -124,16 +127,20 @@ def wanted(
     tags = checked(lambda: check_tags(tag)) if tag is not None else ()
     moment = checked(lambda: moment_of(since, now()))
     states = checked(lambda: _states(state)) if state is not None else frozenset()
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+    endpoints = checked(lambda: _endpoints(endpoint)) if endpoint is not None else frozenset()
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1):
         problems.append(f"limit={limit!r}: give a whole number of at least 1, or leave it out for all")
+    if text is not None and not isinstance(text, str):
+        problems.append(f"text={text!r}: give words")
+    if starred is not None and not isinstance(starred, bool):
+        problems.append(f"starred={starred!r}: True, False, or leave it out")
     if problems:
         raise ValueError("; ".join(problems))
-    endpoints = [endpoint] if isinstance(endpoint, str) else list(endpoint or ())
-    return Wanted(tags, moment, tuple(folded(text or "").split()), frozenset(endpoints), states, starred, limit)
+    return Wanted(tags, moment, tuple(folded(text or "").split()), endpoints, states, starred, limit)
 
 
 def moment_of(since: Since, now: float) -> float | None:
-    """A moment in seconds since the epoch: an age before `now` such as "7d", a day, or a day and time.
+    """A moment in seconds since the epoch: an age before `now` such as "7d" or a timedelta, a day, or a day and time.
 
     What names no zone is meant as the clock of this machine has it.
 
@@ -142,8 +149,10 @@ def moment_of(since: Since, now: float) -> float | None:
     """
     if since is None:
         return None
-    if isinstance(since, int | float) and not isinstance(since, bool):
+    if isinstance(since, int | float) and not isinstance(since, bool) and not math.isnan(since):
         return float(since)
+    if isinstance(since, timedelta):
+        return now - since.total_seconds()
     if isinstance(since, str):
         try:
             return now - seconds_of(since)
@@ -205,14 +214,18 @@ def _in_store(store: Store, there: Mapping[str, Holding], known: Collection[str]
     ]
     search = Search([])
 
-    def read(name: str) -> tuple[str, bytes | None]:
+    def read(name: str) -> tuple[str, bytes | StoreError | None]:
         try:
             return name, store.get(head_key(name))
         except NoSuchKeyError:  # it was deleted meanwhile
             return name, None
+        except StoreError as exc:
+            return name, exc
 
     for name, data in in_order(read, asked, FILES_AT_ONCE):
-        if data is None:
+        if isinstance(data, StoreError):
+            search.problems.append(cut(str(data), 200))
+        if not isinstance(data, bytes):
             continue
         try:
             head, state, totals = head_in(name, data)
@@ -234,7 +247,13 @@ def _labelled(found: Found, there: Mapping[str, Holding]) -> Found:
 def _noted(store: Store, runs: Sequence[Found], there: Mapping[str, Holding]) -> list[Found]:
     """Runs with their notes, of those that have one."""
     names = [one.head.name for one in runs if (held := there.get(one.head.name)) and held.has_note]
-    notes = dict(in_order(lambda name: (name, note_of(store, name)), names, FILES_AT_ONCE))
+
+    def read(name: str) -> tuple[str, str]:
+        with contextlib.suppress(StoreError):
+            return name, note_of(store, name)
+        return name, ""
+
+    notes = dict(in_order(read, names, FILES_AT_ONCE))
     return [replace(one, note=notes.get(one.head.name, "")) for one in runs]
 
 
@@ -267,6 +286,13 @@ def _parts(head: RunHead) -> list[str]:
     return [str(part["run"]) for part in head.parts] or [head.name]
 
 
+def _endpoints(given: str | Iterable[str]) -> frozenset[str]:
+    names = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    if odd := [name for name in names if not isinstance(name, str)]:
+        raise ValueError(f"endpoint={odd[0]!r}: give its name or id")
+    return frozenset(names)
+
+
 def _states(given: str | Iterable[str]) -> frozenset[RunState]:
     names = [given] if isinstance(given, str) else list(given)
     known = {str(state): state for state in RunState}
@@ -287,10 +313,11 @@ def folded(text: str) -> str:
 
 
 def prompts_in(plan: object, inside: bool = False) -> list[str]:
-    """Every text in a plan that stands under a name with `prompt` in it, such as `user_prompt`, in base and axes."""
+    """Every text in a plan that stands under a name with `prompt` in it, in base and axes, or that an axis puts there."""
     if isinstance(plan, str):
         return [plan] if inside else []
     if isinstance(plan, Mapping):
+        inside = inside or ("replace" in plan and "values" in plan)
         return [text for name, value in plan.items() for text in prompts_in(value, inside or "prompt" in str(name))]
     if isinstance(plan, list | tuple):
         return [text for value in plan for text in prompts_in(value, inside)]

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from numbers import Integral
 from secrets import token_hex
 from threading import Lock
 
@@ -66,14 +67,14 @@ def mark_trial(
         ValueError: no such trial, or a note that cannot be meant.
         StoreError: the store takes nothing.
     """
-    if isinstance(trial, bool) or not isinstance(trial, int) or not 0 <= trial < trials:
+    if isinstance(trial, bool) or not isinstance(trial, Integral) or not 0 <= trial < trials:
         raise ValueError(f"trial={trial!r}: this run has trials 0 to {trials - 1}")
     if note is not None and not isinstance(note, str):
         raise ValueError(f"note={note!r}: give text; an empty one takes it away")
     if note is not None and len(note) > NOTE_CHARS:
         raise ValueError(f"note: {len(note):,} characters, {NOTE_CHARS:,} at most for one trial")
     text = None if note is None else note.strip().encode("utf-8", "replace").decode()
-    mark = Mark(trial, datetime.now(UTC).isoformat(timespec="microseconds"), starred, text)
+    mark = Mark(int(trial), datetime.now(UTC).isoformat(timespec="microseconds"), starred, text)
     key = f"{_folder(run)}{_rater}.jsonl"
     with _writing:
         try:

@@ -73,7 +73,8 @@ class Measures:
             raise ValueError(f"by={by!r}: no score of run {run.name} is called so; known: {known}, change")
         if measured:
             where = {axis: [record.values[axis] for record in records]}
-            return dict(await run.ascore(by, name, where=where, progress=self._progress))
+            scores = (await run.ascore(by, name, where=where, progress=self._progress)).dropna()
+            return dict(zip(scores.index.tolist(), map(float, scores), strict=True))
         return {trial: float(value) for trial, value in beside[name].items() if isinstance(value, int | float)}
 
     async def changes(

@@ -8,8 +8,10 @@ process that submitted the run, as long as that lives.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import inspect
+import os
 import sys
 import threading
 import time
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 PROBED_S = 60.0
 """A run that goes on by itself is told of only when it has been held for so long."""
 LOOK_S, SLOW_LOOK_S, SLOW_AFTER_S = 0.5, 2.0, 60.0
+LAST_LOOK_S, LAST_CALL_S = 2.0, 10.0
+"""How long a process that ends still looks, and waits for functions that are being called."""
 
 
 def check_notify(notify: object) -> None:
@@ -42,7 +46,7 @@ def check_notify(notify: object) -> None:
         webhooks.checked(notify)
     elif notify is not None and not callable(notify):
         raise ValueError(
-            f"notify={notify!r}: give a function that takes the run, or an address that starts with https://"
+            f"notify: a {type(notify).__name__} is neither a function that takes the run nor an address as text"
         )
 
 
@@ -137,29 +141,73 @@ class Teller:
             batch_log.warning("notice of run {}: {}", head.name, exc)
 
 
+class Watch:
+    """A run that is looked at until it is over, and the function that is told."""
+
+    def __init__(self, run: Run, tell: Callable[[Run], object]) -> None:
+        self._run, self._tell, self._told = run, tell, ""
+
+    async def until_over(self) -> None:
+        """Look again and again, more slowly after a minute."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            try:
+                if await self.look():
+                    break
+            except LedgerError:
+                await self._run.mend()
+            except StoreError:  # it was deleted
+                break
+            await asyncio.sleep(LOOK_S if loop.time() - began < SLOW_AFTER_S else SLOW_LOOK_S)
+        _watched.discard(self)
+
+    async def look(self) -> bool:
+        """Tell what is to be told just now; whether the run is over."""
+        status = await self._run.astatus()
+        mark = mark_of(status, now=time.time())
+        if mark and mark != self._told:
+            self._told = mark
+            call = threading.Thread(target=_call, args=(self._tell, self._run), name="runpodkit notify", daemon=True)
+            _calls.add(call)
+            call.start()
+        return status.is_over
+
+
+_watched: set[Watch] = set()
+_calls: set[threading.Thread] = set()
+
+
 def watch(run: Run, tell: Callable[[Run], object]) -> None:
     """Call `tell(run)` when a run is held for a person, and at its end; comes back at once."""
-    shared_loop().start(_watched(run, tell))
+    one = Watch(run, tell)
+    _watched.add(one)
+    shared_loop().start(one.until_over())
 
 
-async def _watched(run: Run, tell: Callable[[Run], object]) -> None:
-    loop = asyncio.get_running_loop()
-    began, told = loop.time(), ""
-    while True:
-        status: RunStatus | None = None
-        try:
-            status = await run.astatus()
-        except LedgerError:
-            await run.mend()
-        except StoreError:  # it was deleted
-            return
-        mark = mark_of(status, now=time.time()) if status else None
-        if mark and mark != told:
-            told = mark
-            threading.Thread(target=_call, args=(tell, run), name="runpodkit notify", daemon=True).start()
-        if status and status.is_over:
-            return
-        await asyncio.sleep(LOOK_S if loop.time() - began < SLOW_AFTER_S else SLOW_LOOK_S)
+@atexit.register
+def _last_look() -> None:
+    """A script that ends with its run ends before the next look: whoever is to be told is told now, in a bounded time."""
+
+    async def look() -> None:
+        async with asyncio.timeout(LAST_LOOK_S):
+            await asyncio.gather(*(one.look() for one in list(_watched)), return_exceptions=True)
+
+    with contextlib.suppress(Exception):
+        if _watched:
+            shared_loop().call(look())
+    ends = time.monotonic() + LAST_CALL_S
+    for call in list(_calls):
+        call.join(max(0.0, ends - time.monotonic()))
+
+
+def _forget() -> None:
+    """A forked child watches nothing."""
+    _watched.clear()
+    _calls.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _call(tell: Callable[[Run], object], run: Run) -> None:
@@ -171,3 +219,5 @@ def _call(tell: Callable[[Run], object], run: Run) -> None:
     except BaseException as exc:
         with contextlib.suppress(Exception):
             print(f"notify of run {run.name}: {type(exc).__name__}: {redact(str(exc))}", file=sys.stderr)
+    finally:
+        _calls.discard(threading.current_thread())

@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import math
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Protocol
 
-from runpodkit.errors import StoreError
-from runpodkit.runs.drift import Drift
+from runpodkit.errors import RunConflictError, StoreError
+from runpodkit.runs.drift import Drift, due
 from runpodkit.runs.money import Estimate, dollars
+from runpodkit.runs.policies import RunPolicy
 from runpodkit.runs.records import Record
 from runpodkit.runs.run import Run
+from runpodkit.storage import Store
 from runpodkit.sweeps.axes import ENDPOINT, canonical
 from runpodkit.sweeps.sweep import Sweep
 
 _ANCHORS = "anchors"
+_OURS = ("extend", "fresh", "reuse")
+"""Arguments of `submit` that a search has to give itself: with others it would pay for its own pictures again."""
+_THEIRS = ("anchors", "empty_cells", "confirm", "tags", "note", "notify")
+"""Arguments of `submit` that are no policy."""
 
 
 class Submit(Protocol):
@@ -37,6 +46,8 @@ class Desk:
     """The run of a name, if there is one."""
     check_drift: Callable[[Run, int | None], Awaitable[Drift]]
     """Sees whether the endpoint still draws what an old run has."""
+    stored: Callable[[Sweep], Awaitable[Sweep]]
+    """A sweep as `submit` keeps it, its input image in the store."""
 
 
 @dataclass(slots=True)
@@ -52,6 +63,8 @@ class Rounds:
     progress: bool
     there: Sweep | None = None
     """What was drawn before under another name: its cells are no new ones."""
+    old: Run | None = None
+    """Whose pictures these are."""
     run: Run | None = None
     trials: int = 0
     """New cells so far."""
@@ -59,11 +72,36 @@ class Rounds:
     _spent: dict[str, float | None] = field(default_factory=dict)
     """USD by hash of the sweep of each round; None where it is not known."""
 
-    async def begin(self) -> None:
-        """Find what an earlier call left under this name."""
+    async def begin(self, plan: Sweep, grows: Collection[str]) -> None:
+        """Find what an earlier call left under this name.
+
+        Args:
+            plan: As the run of this search has it.
+            grows: The axes on which that run may have other values.
+
+        Raises:
+            RunConflictError: the name belongs to a run of something else.
+        """
         self.run = await self.desk.existing(self.name)
         if self.run is not None:
-            self._spent = await asyncio.to_thread(_read, self.run)
+            theirs = pinned_as(self.run.sweep, self.name)
+            if _frame(plan, grows) != _frame(theirs, grows):
+                raise RunConflictError(self.name, plan.difference(theirs))
+        if (there := self.run or self.old) is not None:
+            self._spent = await asyncio.to_thread(_read, there.store, self.name)
+
+    def kept(self, axis: str) -> list[Any]:
+        """Values of an axis that the run has already, also by a call that asked for more: it never shrinks."""
+        return list(self.run.sweep.axes.get(axis, [])) if self.run else []
+
+    def beside(self, plan: Sweep) -> Sweep:
+        """A sweep of exactly some cells, with those that the run has besides."""
+        if self.run is None:
+            return plan
+        cells = {
+            canonical(trial.values): dict(trial.values) for each in (plan, self.run.sweep) for trial in each.trials("-")
+        }
+        return exactly(plan, list(cells.values()))
 
     @property
     def spent(self) -> float | None:
@@ -88,22 +126,31 @@ class Rounds:
         if about.usd is None:
             return "what a picture costs is not known, so budget_usd cannot be kept: set RUNPODKIT_GPU, or leave it out"
         rest = self.budget_usd - self.spent
-        if about.usd[2] > rest:
+        again, drawn = await self._due(), about.trials - about.reused
+        high = about.usd[2] * (1 + again / drawn) if drawn else 0.0
+        if high > rest:
             left = f"${dollars(max(rest, 0))} of ${dollars(self.budget_usd)}"
-            return f"budget: the next {adds} trials may cost ${dollars(about.usd[2])}, and {left} is left"
+            besides = f" and {again} cells of the old run, drawn again to compare," if again else ""
+            return f"budget: the next {adds} trials{besides} may cost ${dollars(high)}, and {left} is left"
         return None
 
-    async def guard(self, plan: Sweep, old: Run | None = None) -> bool:
+    async def _due(self) -> int:
+        """How many cells would be made again before anything is added."""
+        there = self.run or self.old
+        if self._guarded or there is None:
+            return 0
+        return len(due(await there.arecords(), self.how.get("anchors"), time.time()))
+
+    async def guard(self, plan: Sweep) -> bool:
         """See once that old pictures and new ones may stand side by side; tells whether that was paid for.
 
         Args:
             plan: What is to be drawn; if all of it is there, nothing is looked at.
-            old: Whose pictures are taken where the run of this name is not begun.
 
         Raises:
             DriftError: the endpoint's model changed since.
         """
-        there = self.run or old
+        there = self.run or self.old
         if self._guarded or there is None or (self.run and not _cells(plan) - _cells(self.run.sweep)):
             return False
         self._guarded = True
@@ -111,6 +158,7 @@ class Rounds:
         if drift.anchors:
             before, cost = self._spent.get(_ANCHORS, 0.0), drift.cost_usd
             self._spent[_ANCHORS] = None if before is None or cost is None else before + cost
+            await self._keep(there)
         drift.raise_if_found()
         return bool(drift.anchors)
 
@@ -130,9 +178,9 @@ class Rounds:
         await self.run.await_(progress=self.progress)
         status = await self.run.astatus()
         self.trials = len(self._new(plan))
+        await self._note()
         if not status.is_over:
             return f"run {self.name} is {status.state}: {status.reason or 'run.resume() goes on'}"
-        await self._note()
         return None
 
     def _new(self, plan: Sweep) -> set[str]:
@@ -140,11 +188,44 @@ class Rounds:
 
     async def _note(self) -> None:
         """Keep what the run as it stands has cost: its next round will not show it any more."""
-        if self.run is None or not (await self.run.astatus()).is_over:
+        if self.run is None or not self._new(self.run.sweep):
             return
         self._spent[self.run.sweep.hash] = _cost(await self.run.arecords())
+        await self._keep(self.run)
+
+    async def _keep(self, run: Run) -> None:
         text = json.dumps({"spent_usd": self._spent}).encode()
-        await asyncio.to_thread(self.run.store.put, _key(self.name), text, "application/json")
+        await asyncio.to_thread(run.store.put, _key(self.name), text, "application/json")
+
+
+def refuse(
+    how: Mapping[str, Any], *, budget_usd: float | None, epsilon: float, more: str = "", **whole: int | None
+) -> None:
+    """Raise ValueError with everything that a search cannot mean, before it looks at anything.
+
+    Args:
+        how: Further arguments of `submit`.
+        more: What is wrong besides; empty: nothing.
+        whole: Numbers of something, by name.
+    """
+    problems = [
+        f"{name}: a search extends a run of its own and reuses it, under a name= of its own"
+        for name in _OURS
+        if name in how
+    ]
+    known = (*_OURS, *_THEIRS, *RunPolicy.model_fields)
+    problems += [f"{name}: submit takes no such argument" for name in how if name not in known]
+    problems += [
+        f"{name}={number!r}: a whole number of at least 1"
+        for name, number in whole.items()
+        if number is not None and (isinstance(number, bool) or not isinstance(number, Integral) or number < 1)
+    ]
+    if not _is_number(epsilon) or not 0 <= epsilon <= 1:
+        problems.append(f"epsilon={epsilon!r}: a number from 0 to 1")
+    if budget_usd is not None and (not _is_number(budget_usd) or not 0 < budget_usd < math.inf):
+        problems.append(f"budget_usd={budget_usd!r}: an amount above 0, or leave it out")
+    if problems := [*filter(None, [more]), *problems]:
+        raise ValueError("; ".join(problems))
 
 
 def pinned(run: Run) -> Sweep:
@@ -190,6 +271,16 @@ def exactly(plan: Sweep, cells: Sequence[Mapping[str, Any]]) -> Sweep:
     return Sweep.from_plan({"base": plan.to_plan()["base"], "axes": axes, "mode": "zip"})
 
 
+def _is_number(given: object) -> bool:
+    return isinstance(given, Real) and not isinstance(given, bool)
+
+
+def _frame(plan: Sweep, grows: Collection[str]) -> dict[str, Any]:
+    """What stays as it is while a run grows."""
+    told = plan.to_plan()
+    return {**told, "axes": {name: None if name in grows else given for name, given in told["axes"].items()}}
+
+
 def _cells(plan: Sweep) -> set[str]:
     return {canonical(trial.values) for trial in plan.trials("-")}
 
@@ -205,10 +296,10 @@ def _key(run: str) -> str:
     return f"runs/{run}/rounds.json"
 
 
-def _read(run: Run) -> dict[str, float | None]:
+def _read(store: Store, name: str) -> dict[str, float | None]:
     """What earlier rounds of a run cost; nothing where nobody wrote it."""
     try:
-        told = json.loads(run.store.get(_key(run.name)))["spent_usd"]
+        told = json.loads(store.get(_key(name)))["spent_usd"]
         return {str(mark): None if usd is None else float(usd) for mark, usd in told.items()}
     except (StoreError, ValueError, KeyError, TypeError, AttributeError):
         return {}

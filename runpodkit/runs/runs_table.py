@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -39,7 +39,7 @@ _SOFT = "color:#777;font-size:11px"
 class Runs(pd.DataFrame):
     """Runs, newest first: a row each, with name, state, counts of trials, cost in USD, when it was created, and labels."""
 
-    _metadata = ("pictures", "shelf", "problems")
+    _metadata = ["pictures", "shelf", "problems"]  # noqa: RUF012 - pandas adds it to a list of its own
     pictures: dict[str, tuple[str, str]]
     shelf: Shelf
     problems: list[str]
@@ -48,10 +48,14 @@ class Runs(pd.DataFrame):
     def _constructor(self) -> Callable[..., Runs]:
         return Runs
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the store, which may hold a key: what is read back is shown without pictures."""
+        return cast(dict[str, Any], super().__getstate__()) | {"shelf": None}
+
     def _repr_html_(self) -> str:
-        """A row per run with a small picture; what is not the whole list is shown as any table."""
+        """A row per run with a small picture; what is not a list of runs any more is shown as any table."""
         shelf = getattr(self, "shelf", None)
-        if shelf is None or tuple(self.columns) != COLUMNS:
+        if shelf is None or tuple(self.columns) != COLUMNS or self["created"].isna().any():
             return self.to_html(max_rows=SHOWN)
         rows = self.head(SHOWN).to_dict("records")
         pictures = in_order(lambda row: _small(shelf, self.pictures.get(str(row["name"]))), rows)

@@ -38,8 +38,11 @@ class Searching(ABC):
     @abstractmethod
     async def _check_drift(self, run: Run, anchors: int | None = ANCHORS) -> Drift: ...
 
+    @abstractmethod
+    async def _stored(self, plan: Sweep) -> Sweep: ...
+
     def _desk(self) -> Desk:
-        return Desk(self._submit, self._estimate, self._run_of, self._check_drift)
+        return Desk(self._submit, self._estimate, self._run_of, self._check_drift, self._stored)
 
     async def _refine(
         self,

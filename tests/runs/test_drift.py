@@ -151,3 +151,53 @@ def test_the_bound_is_where_the_docstring_says() -> None:
     assert not Drift("pier", (far,)).found
     assert Drift("pier", (replace(far, distance=SAME + 0.001),)).found
     assert drift.OLD_S == 3600.0
+
+
+class RepeatedRun(StoredRun):
+    """A run whose worker does not repeat itself: the second picture of a cell is 0.04 away from the first."""
+
+    sweep = sweep("a pier", steps=[1, 2], seed=7, repeats=2)
+    cells: tuple[Record, ...] = tuple(
+        record(n, {"steps": steps, "repeat": repeat})
+        for n, (steps, repeat) in enumerate([(1, 1), (1, 2), (2, 1), (2, 2)])
+    )
+
+    async def arecords(self) -> list[Record]:
+        return list(self.cells)
+
+    def bytes_of(self, key: str) -> bytes:
+        return png(110 if key.endswith(("1.png", "3.png")) else 100)
+
+
+@pytest.mark.parametrize(("level", "other"), [(114, False), (117, True)])
+async def test_a_worker_that_does_not_repeat_itself_is_no_other_model(level: int, other: bool) -> None:
+    async def draw(params: ImageParams, mark: str) -> Redrawn:
+        return Redrawn(png(level), 0.25)
+
+    found = await compare(RepeatedRun(), RepeatedRun.cells[:1], draw)  # type: ignore[arg-type]
+
+    assert found.anchors[0].repeats == pytest.approx(10 / 255)  # so up to 15 levels are the same
+    assert found.found is other
+    assert f"differs by {(level - 100) / 255:.3f}, its repeats by 0.039" in repr(found)
+
+
+async def test_a_stored_picture_that_cannot_be_opened_is_not_paid_for_and_not_counted() -> None:
+    drawn = []
+
+    async def draw(params: ImageParams, mark: str) -> Redrawn:
+        drawn.append(mark)
+        return Redrawn(png(100), 0.25)
+
+    class Torn(StoredRun):
+        def bytes_of(self, key: str) -> bytes:
+            return png(100)[:30] if key.endswith("0.png") else png(100)
+
+    found = await compare(Torn(), [record(0, {"steps": 1}), record(2, {"steps": 3})], draw)  # type: ignore[arg-type]
+
+    assert len(drawn) == 1
+    assert "1 cell made again ($0.25): the same model; trial 0 (steps 1) could not be made again" in repr(found)
+
+
+def test_a_number_of_cells_is_a_whole_number() -> None:
+    with pytest.raises(ValueError, match=r"anchors='2': 0 to 20 cells"):
+        due([record(0)], "2", NOON)  # type: ignore[arg-type]

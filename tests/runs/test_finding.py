@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runpodkit.errors import StoreError
 from runpodkit.runs.finding import Search, find, folded, moment_of, prompts_in, wanted
 from runpodkit.runs.labels import add_tags, set_note
 from runpodkit.runs.ledger import Ledger, RunStatus
@@ -21,6 +23,7 @@ from runpodkit.runs.runs_table import COLUMNS, SHOWN, Runs, lines_of, table_of
 from runpodkit.runs.stars import set_star
 from runpodkit.storage import Store
 from runpodkit.storage.local import LocalStore
+from runpodkit.sweeps.prompting import Replace
 from runpodkit.sweeps.sweep import sweep
 from tests.doors.test_escaping import EVIL, TAGS, Reader
 from tests.runs.kept import STARTED, head_of, keep, keep_joint
@@ -147,6 +150,27 @@ async def test_a_head_that_cannot_be_read_hides_no_other(store: LocalStore, ledg
     assert "runs/broken/run.json is not the head of a run" in found.problems[0]
 
 
+class Torn(LocalStore):
+    """A store that cannot read some of its files."""
+
+    def get(self, key: str) -> bytes:
+        if key in ("runs/locked/run.json", "runs/fine/note.txt"):
+            raise StoreError(f"cannot read key {key!r}: Permission denied")
+        return super().get(key)
+
+
+async def test_a_file_that_cannot_be_read_hides_no_other(tmp_path: Path, ledger: Ledger) -> None:
+    store = Torn(tmp_path / "store")
+    for name in ("fine", "locked"):
+        keep(store, sweep("a mill", seed=1), name)
+    set_note(LocalStore(tmp_path / "store"), "fine", "a note")
+
+    found = await search(store, ledger)
+
+    assert [(one.head.name, one.note) for one in found.runs] == [("fine", "")]
+    assert found.problems == ["cannot read key 'runs/locked/run.json': Permission denied"]
+
+
 async def test_a_run_with_totals_costs_one_read(store: LocalStore, ledger: Ledger) -> None:
     for number in range(40):
         head = keep(store, sweep("a mill", seed=[1, 2]), f"r{number}")
@@ -254,3 +278,42 @@ async def test_what_people_wrote_stays_text(store: LocalStore, ledger: Ledger, e
     assert evil[:20].split()[0] in shown.words
     for _, about in shown.elements:
         assert not any(name.startswith("on") for name in about)
+
+
+async def test_a_list_of_runs_that_was_kept_in_a_file_is_shown_again_and_holds_no_store(
+    store: LocalStore, ledger: Ledger
+) -> None:
+    keep(store, sweep("a mill", seed=1), "r")
+    frame = await table(store, ledger)
+
+    data = pickle.dumps(frame)
+    again = pickle.loads(data)
+
+    assert b"LocalStore" not in data
+    assert list(again["name"]) == ["r"]
+    assert "<table" in again._repr_html_()
+    assert frame.copy()._repr_html_() == frame._repr_html_()
+
+
+async def test_a_list_with_rows_of_something_else_is_shown_as_any_table(store: LocalStore, ledger: Ledger) -> None:
+    keep(store, sweep("a mill", seed=1), "r")
+
+    assert "NaT" in (await table(store, ledger)).reindex([0, 5])._repr_html_()
+
+
+def test_a_span_of_time_is_an_age_and_what_is_no_time_is_told_in_words() -> None:
+    assert moment_of(timedelta(days=7), 700_000.0) == moment_of("7d", 700_000.0)
+    with pytest.raises(ValueError, match=r"since=nan: give an age"):
+        moment_of(float("nan"), 0)
+    with pytest.raises(ValueError, match=r"endpoint=5: give its name or id; text=7: give words; starred='yes': True"):
+        wanted(None, None, 7, 5, None, "yes", None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("word", ["noon", "dawn", "scarlet", "azure"])
+async def test_a_word_that_only_an_axis_puts_into_the_prompt_is_found(
+    word: str, store: LocalStore, ledger: Ledger
+) -> None:
+    plan = sweep("a {scarlet|azure} mill at dusk", time=Replace("dusk", ("dawn", "noon")), seed=1)
+    keep(store, plan, "r", drawn=0)
+
+    assert await names(store, ledger, text=f"mill {word}") == ["r"]

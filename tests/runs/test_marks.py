@@ -114,3 +114,11 @@ def test_a_frozen_run_has_its_labels_and_marks(tmp_path: Path) -> None:
     assert (frozen.tags, frozen.run_note) == (("для статьи",), "for figure 3")
     assert [one.trial for one in frozen.where(starred=True)] == [1]
     assert b"Note: for figure 3" in frozen.bytes_of("README.txt")
+
+
+def test_the_number_of_a_trial_may_come_from_a_table(tmp_path: Path) -> None:
+    run = kept(tmp_path, [record(0), record(1)])
+
+    run.star(trial=run.table()["trial"].iloc[1])
+
+    assert read_marks(run.store, run.name).starred == [1]

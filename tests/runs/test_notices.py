@@ -247,7 +247,7 @@ def test_what_may_be_notified_is_checked() -> None:
     check_notify(None)
     check_notify(print)
     check_notify("http://localhost:9/")
-    with pytest.raises(ValueError, match="notify=7: give a function that takes the run"):
+    with pytest.raises(ValueError, match="notify: a int is neither a function that takes the run nor an address"):
         check_notify(7)
 
 

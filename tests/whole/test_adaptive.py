@@ -133,6 +133,47 @@ def test_a_name_that_another_sweep_has_is_refused(kit: Kit, coarse: rk.Run) -> N
         kit.refine(coarse, "cfg_scale", near_five, name="taken", progress=False)
 
 
+def test_asked_for_more_or_by_another_score_it_keeps_what_it_drew_under_its_name(kit: Kit, coarse: rk.Run) -> None:
+    one = kit.refine(coarse, "cfg_scale", near_five, rounds=2, name="more", progress=False)
+
+    more = kit.refine(coarse, "cfg_scale", near_five, rounds=1, points=2, name="more", progress=False)
+    other = kit.refine(coarse, "cfg_scale", "change", epsilon=0.0, rounds=1, name="more", progress=False)
+
+    assert set(one.run.sweep.axes["cfg_scale"]) < set(more.run.sweep.axes["cfg_scale"])
+    assert set(more.run.sweep.axes["cfg_scale"]) <= set(other.run.sweep.axes["cfg_scale"])
+    assert more.steps[0].tried == (2, 3, 5, 6)
+
+
+def test_a_run_that_is_refined_under_its_own_name_is_not_counted_as_spent(kit: Kit) -> None:
+    sweep = rk.sweep("a green buoy", cfg_scale=[1, 4, 7], seed=[1, 2], steps=2, **SMALL)
+    run = kit.submit(sweep, name="in-place").wait(progress=False)
+    found = kit.refine(run, "cfg_scale", near_five, rounds=1, name="in-place", budget_usd=1, progress=False)
+
+    drawn = [record.cost_usd or 0.0 for record in found.run.records() if record.values["cfg_scale"] in (2.5, 5.5)]
+    assert found.trials == len(drawn) == 4
+    assert found.spent_usd == pytest.approx(sum(drawn))
+
+
+def test_enough_is_never_told_of_the_pictures_of_another_sweep(kit: Kit) -> None:
+    def plan(prompt: str, sampler: Any = "Euler") -> rk.Sweep:
+        return rk.sweep(prompt, steps=[1, 2], sampler_name=sampler, seed=1, **SMALL)
+
+    kit.enough(plan("a raft"), epsilon=1.0, name="shared", progress=False)
+
+    with pytest.raises(RunConflictError, match="shared"):
+        kit.enough(plan("a ferry"), epsilon=1.0, name="shared", progress=False)
+    with pytest.raises(ValueError, match="sampler_name: only axes of plain parameters"):
+        kit.enough(plan("a raft", {"fast": "Euler", "slow": "Heun"}), name="labelled", progress=False)
+
+
+def test_enough_asked_more_strictly_adds_to_what_it_drew_and_counts_what_there_is(kit: Kit) -> None:
+    plan = rk.sweep("a strict raft", steps=[1, 2, 4], seed=1, **SMALL)
+
+    saved = [kit.enough(plan, epsilon=epsilon, name="strict", progress=False).saved for epsilon in (1.0, 1e-9, 1.0)]
+
+    assert saved == [1, 0, 0]
+
+
 def test_a_score_of_the_package_is_computed_for_what_a_round_drew_and_becomes_a_column(
     kit: Kit, coarse: rk.Run
 ) -> None:
@@ -152,7 +193,7 @@ def test_a_score_of_the_package_is_computed_for_what_a_round_drew_and_becomes_a_
         ("steps", {}, "steps is no axis of run coarse; its axes: cfg_scale, seed"),
         ("cfg_scale", {"by": "beauty"}, "by='beauty': no score of run coarse is called so; known: execution_time_s"),
         ("cfg_scale", {"goal": "most"}, "goal='most': 'max' or 'min'"),
-        ("cfg_scale", {"rounds": 0}, "rounds=0: at least 1"),
+        ("cfg_scale", {"rounds": 0}, "rounds=0: a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_refined_is_told_before_anything_is_drawn(
@@ -279,6 +320,8 @@ def test_a_search_in_an_old_run_pays_for_its_anchors_once_within_its_budget(
 
 
 def test_the_bill_of_a_run_is_asked_for_over_http_and_split(kit: Kit) -> None:
+    joint = rk.sweep("a second ledger", endpoint=["simulator"], seed="1-2", steps=2, **SMALL)
+    beside = kit.submit(joint, name="beside").wait(progress=False)
     run = kit.submit(rk.sweep("a ledger", seed="1-4", steps=2, **SMALL), name="billed").wait(progress=False)
 
     bill = kit.open_run("billed").bill()
@@ -287,6 +330,7 @@ def test_the_bill_of_a_run_is_asked_for_over_http_and_split(kit: Kit) -> None:
     assert bill.work_usd == pytest.approx(run.table()["cost_usd"].sum())
     assert bill.cold_start_usd is not None
     assert bill.idle_usd is not None
+    assert bill.others_usd["beside--simulator"] == pytest.approx(beside.table()["cost_usd"].sum())
     others = sum(usd or 0 for usd in bill.others_usd.values())
     assert bill.work_usd + others + bill.cold_start_usd + bill.idle_usd == pytest.approx(bill.billed_usd)
     assert repr(bill).startswith("run billed: billed $")

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -176,3 +178,15 @@ def test_a_run_whose_ledger_is_gone_is_found_with_its_picture_and_cost(kit: Kit)
     assert run.provenance["packages"]["runpodkit"]
     again = kit.open_run(run.name)
     assert again.provenance == run.provenance
+
+
+def test_a_script_that_ends_with_its_run_tells_it_all_the_same(home: Path) -> None:
+    script = """
+import runpodkit as rk
+sweep = rk.sweep("a sluice", seed=1, steps=2, width=64, height=64)
+rk.connect(quiet=True).submit(sweep, name="sluice", notify=lambda run: print("told:", run.name)).wait(progress=False)
+"""
+    for _ in range(2):
+        ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+        script = script.replace("sluice", "sluice-again")
+        assert ran.stdout.count("told:") == 1, ran.stderr
