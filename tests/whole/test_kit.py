@@ -170,7 +170,7 @@ def test_a_run_whose_redis_was_lost_before_its_end_is_entered_again_and_keeps_it
     again = kit.submit(sweep, name="stranded").wait(progress=False)
 
     report = again.report()
-    assert report["collected"] == 12
+    assert report["collected"] == 12, report
     assert report["reused"] >= 4
 
 
