@@ -12,7 +12,7 @@ from its name:
 A cell without a value (None, NaN, an empty cell of a CSV; `'` alone is empty text there) says
 "as the base has it".  What `run.to_csv` wrote reads back as the parameters of its trials: columns
 of what happened to them (`state`, `cost_usd`, `image` …) are left out, and so is `endpoint`
-if all trials were drawn in one place.  CSV may be compressed (.gz), and may part its cells by
+if all trials were drawn in one place; a nested input that all trials share has no column.  CSV may be compressed (.gz), and may part its cells by
 semicolons or tabs, as spreadsheets in some languages do; numbers may then have a decimal comma.
 
 What becomes of the columns, and what the base is, is not known here.
