@@ -76,8 +76,9 @@ def extension(plan: Sweep, there: RunHead, state: RunState, key: Callable[[Trial
     old = Sweep.from_plan(dict(there.plan))
     if old.endpoints or plan.endpoints or old.seed_varies or plan.seed_varies:
         raise ValueError("extend=True: a sweep over endpoints or with seed='vary' cannot be extended; use fresh=True")
-    if "seed" not in plan.fields and "seed" not in plan.base.model_fields_set and "seed" not in old.fields:
-        plan = plan.with_base(seed=old.trials(there.name)[0].params.seed)
+    drawn = old.shared_seed(there.name)
+    if drawn is not None and plan.shared_seed(there.name) is not None and "seed" not in plan.base.model_fields_set:
+        plan = plan.with_base(seed=drawn)
     if plan == old:
         return plan
     if state not in (RunState.DONE, RunState.CANCELLED):

@@ -387,11 +387,19 @@ def _columns(columns: Mapping[str, list[Any]], *, named: bool = True) -> tuple[d
 
 
 def _flat(table: Mapping[Any, Any]) -> dict[str, Any]:
-    """Fields of a label; `extra` may be a table in it."""
+    """Fields of a label; `extra` may be a table in it, which TOML makes of `extra.lora.scale = …`."""
     flat: dict[str, Any] = {}
     for name, value in table.items():
         if str(name) == "extra" and isinstance(value, Mapping):
-            flat.update({f"{EXTRA}{inner}": each for inner, each in value.items()})
+            flat.update(_leaves(EXTRA, value))
         else:
             flat[str(name)] = value
     return flat
+
+
+def _leaves(before: str, table: Mapping[Any, Any]) -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, value in table.items():
+        inner = isinstance(value, Mapping) and value
+        leaves.update(_leaves(f"{before}{name}.", value) if inner else {f"{before}{name}": value})
+    return leaves

@@ -201,6 +201,12 @@ class Sweep:
         """
         return trials_of(self._base, self._combined, self._drawn(name))
 
+    def shared_seed(self, name: str) -> int | None:
+        """The seed of all trials under a run's name to which no axis gives one; None if there can be none."""
+        if self._combined.varies or "seed" in self._combined.whole:
+            return None
+        return self._base.seed if "seed" in self._base.model_fields_set else self._drawn(name)
+
     def places(self) -> Iterator[tuple[int, ...]]:
         """By trial, in order: the place of each axis' value among the axis' values, as `axes` has them."""
         repeats = self._combined.repeats

@@ -12,7 +12,7 @@ from its name:
 A cell without a value (None, NaN, an empty cell of a CSV; `'` alone is empty text there) says
 "as the base has it".  What `run.to_csv` wrote reads back as the parameters of its trials: columns
 of what happened to them (`state`, `cost_usd`, `image` …) are left out, and so is `endpoint`
-if all trials were drawn in one place.  CSV may be compressed (.gz), and may part its cells by
+if all trials were drawn in one place; a nested input that all trials share has no column.  CSV may be compressed (.gz), and may part its cells by
 semicolons or tabs, as spreadsheets in some languages do; numbers may then have a decimal comma.
 
 What becomes of the columns, and what the base is, is not known here.
@@ -106,6 +106,8 @@ def columns_of(rows: Any, *, required: Collection[str] = ()) -> Rows:
             for place, value in zip(there, values, strict=True):
                 spread[place] = value
             values = spread
+        if role == "extra" and _of_a_run(table) and any(map(_reads_as_other, values)):
+            notes.append(f"column {written}: what is not text in it is taken as text, as its numbers stand beside text")
         columns.append(Column(name, role, values))
     if problems:
         more = f"; {len(problems) - _MOST_TOLD} more problems" if len(problems) > _MOST_TOLD else ""
@@ -305,6 +307,11 @@ def _guessed(cells: list[str], *, nested: bool = False) -> list[Any]:
 def _nested(cell: Any) -> Any:
     """A list or table that the table of a run has as text."""
     return _from_json(cell) if isinstance(cell, str) and cell[:1] in ("[", "{") else cell
+
+
+def _reads_as_other(value: Any) -> bool:
+    """Whether a text may have been something else, which a column of text in the table of a run does not tell."""
+    return isinstance(value, str) and not isinstance(_from_json(value), str)
 
 
 def _from_json(cell: Any) -> Any:

@@ -145,6 +145,12 @@ def test_nested_inputs_that_a_label_sets_have_columns(tmp_path: Path) -> None:
         assert [trial.params for trial in again.trials("r")] == [trial.params for trial in plan.trials("r")]
 
 
+def test_what_a_column_of_text_does_not_tell_apart_is_told_when_it_is_read() -> None:
+    frame = table([swept(at, "extra.k", value) for at, value in enumerate([1, "auto"])])
+    with pytest.warns(UserWarning, match=r"column extra\.k: what is not text in it is taken as text"):
+        Sweep.from_rows(frame)
+
+
 def test_an_axis_of_a_later_version_keeps_its_column_and_none_takes_the_place_of_a_fact() -> None:
     frame = table([record(0, values={"shiny_new": 3, "state": "mine", "endpoint": "other"}, endpoint="studio")])
 

@@ -88,6 +88,23 @@ def test_worker_specific_inputs_may_lie_in_tables():
 # Prompts
 
 
+def test_a_label_in_a_file_sets_one_input_of_a_table_and_leaves_the_others():
+    plan = Sweep.from_toml(
+        """
+        [base]
+        user_prompt = "a pier"
+        extra.lora.name = "ink"
+        [axes]
+        style.strong = { extra.lora.scale = 1.5, steps = 20 }
+        style.plain = { steps = 10 }
+        """
+    )
+
+    loras = [trial.params.extra["lora"] for trial in plan.trials("r")]
+    assert loras == [{"name": "ink", "scale": 1.5}, {"name": "ink"}]
+    assert Sweep.from_toml(plan.to_toml()).trials("r") == plan.trials("r")
+
+
 def test_search_and_replace_has_the_prompt_as_it_stands_first():
     plan = sweep("a pier at dusk", time=replace("dusk", ["dawn", "noon"]), seed=1)
 
