@@ -42,6 +42,7 @@ def test_enough_is_the_smallest_count_from_which_on_little_changes(run: Run) -> 
         found.words[0] == "Euler: 20 steps are enough; 40 steps change the picture by 0.008 (0.008 to 0.008, 2 pairs)."
     )
     assert found.words[1].startswith("Euler a: not within the steps tried; 20 and 40 still differ by 0.196")
+    assert found.words[2] == "2 pairs are too few to be sure: 6 or more tell."
     assert repr(found).endswith("Enough means a change under 0.01 of the full range, as asked.")
 
 
@@ -146,3 +147,9 @@ def test_a_run_without_a_picture_is_told_to_have_none(tmp_path: Path) -> None:
     for ask in (run.enough_steps, run.axis_effects):
         with pytest.raises(ValueError, match="none of these 8 trials has a picture yet"):
             ask()
+
+
+def test_six_pairs_are_not_said_to_be_few(tmp_path: Path) -> None:
+    run = greys(tmp_path, {"steps": STEPS, "seed": list(range(6))}, lambda values: SETTLING[values["steps"]])
+
+    assert len(run.enough_steps().words) == 2

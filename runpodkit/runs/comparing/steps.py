@@ -23,7 +23,7 @@ from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
 from runpodkit.runs.pairing import rest_of
 from runpodkit.runs.watch import progress
-from runpodkit.stats.intervals import Interval, mean_interval
+from runpodkit.stats.intervals import FEW, Interval, mean_interval
 
 if TYPE_CHECKING:
     from runpodkit.runs.results import Results
@@ -149,6 +149,9 @@ class EnoughSteps:
             at = next(one for one in own if one.steps == enough)
             change = f"{at.against} steps change the picture by {at.mean:.3f}{_ends(at)}"
             lines.append(f"{name}: {enough} steps are enough; {change}.")
+        least = min((one.series for one in self._changes), default=FEW)
+        if least < FEW:
+            lines.append(f"{least} pair{' is' if least == 1 else 's are'} too few to be sure: {FEW} or more tell.")
         if self.left_out:
             have = "picture is" if self.left_out == 1 else "pictures are"
             than = "next more" if self.against == NEXT else "most"
