@@ -155,7 +155,7 @@ def task_timeout(kit: Kit) -> list[str]:
 
 def stuck_in_pending(kit: Kit) -> list[str]:
     with celery_of(kit) as app:
-        return [app.AsyncResult("nobody-knows-this").state, *templates("runpodkit/kit.py")]
+        return [app.AsyncResult("nobody-knows-this").state, *templates("runpodkit/connecting.py")]
 
 
 def no_result_backend(kit: Kit) -> list[str]:
