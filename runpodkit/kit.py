@@ -389,10 +389,12 @@ class Kit(Searching):
             await self._ask_first(plan, head, confirm, extra=len(again[1]) if again else 0)
         if again:
             (await self._make_anchors(*again)).raise_if_found()
-        if existing:
-            await self.ledger.forget(name)
+        if existing:  # unless somebody else has it grow just now: then it moves, and is joined if that is the same
+            await self.ledger.forget_over(name)
         there_first = await self.ledger.create(head)
-        if there_first and there_first.sweep_hash != head.sweep_hash:
+        if there_first and (there_first.sweep_hash, there_first.identity) != (head.sweep_hash, head.identity):
+            if existing:
+                raise ValueError(f"extend=True: run {name} still moves; wait for it or cancel it first")
             raise RunConflictError(head.name, difference(plan, head, there_first))
         await asyncio.to_thread(write_head, self.store, head, RunState.RUNNING)
         if head.parts:
@@ -533,7 +535,7 @@ class Kit(Searching):
         finally:
             status = await self.ledger.status(name)
             if status and status.is_over:  # a later check is a new one; one that was interrupted is gone on with
-                await self.ledger.forget(name)
+                await self.ledger.forget_over(name)
                 await asyncio.to_thread(self._drop_anchor, name, picture)
 
     def _drop_anchor(self, name: str, picture: Picture | None) -> None:

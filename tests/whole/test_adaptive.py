@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,18 @@ def test_enough_asked_more_strictly_adds_to_what_it_drew_and_counts_what_there_i
     saved = [kit.enough(plan, epsilon=epsilon, name="strict", progress=False).saved for epsilon in (1.0, 1e-9, 1.0)]
 
     assert saved == [1, 0, 0]
+
+
+def test_who_asks_at_the_same_time_for_the_same_never_takes_the_run_from_the_other(kit: Kit) -> None:
+    plan = rk.sweep("a shared buoy", cfg_scale=[1, 4], seed=[1, 2], steps=2, **SMALL)
+    wider = rk.sweep("a shared buoy", cfg_scale=[1, 4, 7, 10], seed=[1, 2], steps=2, **SMALL)
+    kit.submit(plan, name="at-once").wait(progress=False)
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda _: kit.submit(wider, name="at-once", extend=True), range(4)))
+
+    assert [run.wait(progress=False).state for run in runs] == ["DONE"] * 4
+    assert sum(bool(record.images) for record in kit.open_run("at-once").records()) == 8
 
 
 def test_a_score_of_the_package_is_computed_for_what_a_round_drew_and_becomes_a_column(
