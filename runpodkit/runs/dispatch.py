@@ -113,7 +113,7 @@ class Dispatcher:
     async def _is_stuck(self, name: str) -> bool:
         head, status = await self._ledger.head(name), await self._ledger.status(name)
         if head is None or status is None:
-            await self._ledger.forget(name)
+            await self._ledger.forget_over(name)  # unless somebody has entered it anew since
             return False
         if head.family != self._family or head.kind == "joint" or status.is_over:
             return False

@@ -47,3 +47,18 @@ async def test_messages_that_wait_already_are_enough_for_so_many_runs(dispatcher
 
     await bench.enter(mock(2), "c")
     assert await again(dispatcher, bench) == ["a", "b", "c"]
+
+
+async def test_a_run_that_is_entered_anew_while_upkeep_looks_is_not_swept_away(
+    dispatcher: Dispatcher, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.enter(mock(2), "anew")
+
+    async def not_there_yet(name: str) -> None:
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.ledger, "head", not_there_yet)
+        await again(dispatcher, bench)
+
+    assert await bench.ledger.head("anew") is not None
