@@ -147,7 +147,8 @@ class LiveRun:
                 if not await self.run.aexists():
                     return self._vanished()
             self._say("trouble", text=f"{exc}; this comes back by itself")
-            await self.run.mend()
+            if not (self._status and self._status.is_over):  # to look at what has ended, nothing is started
+                await self.run.mend()
             return
         before, self._status = self._status, status
         self._count(now, status)

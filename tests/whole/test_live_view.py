@@ -396,3 +396,27 @@ def test_without_the_lab_extra_a_run_is_shown_in_words(
     run._ipython_display_()
 
     assert capsys.readouterr().out == "Run in-words: DONE, 6 of 6 pictures, SIMULATOR\n" * 2
+
+
+def test_a_view_of_a_run_that_is_over_starts_nothing_where_redis_is_away(
+    kit: Kit, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = kit.submit(small("a fox at rest", steps=1), name="at-rest", fresh=True).wait()
+    view = page.show(run)
+    page.ask(view, "open")
+    page.wait_state("DONE")
+    mended: list[str] = []
+
+    async def away(*_: object, **__: object) -> list[object]:
+        raise LedgerError("Redis: connection refused")
+
+    async def mend() -> None:
+        mended.append(run.name)
+
+    monkeypatch.setattr(run, "achanges", away)
+    monkeypatch.setattr(run, "mend", mend)
+    view.due = 0.0
+    page.hub.wake()
+
+    assert "comes back by itself" in page.wait("trouble")["text"]
+    assert mended == []

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from runpodkit.kit import Kit
+from runpodkit.notebook.hub import hub
 from runpodkit.notebook.sweep_form import SweepForm
 
 
 @pytest.fixture
-def form(kit: Kit) -> SweepForm:
+def form(kit: Kit) -> Iterator[SweepForm]:
     form = SweepForm(kit)
     form.fields["user_prompt"].field.value = "a fox from a form"
     for name in ("width", "height"):
         form.fields[name].field.value = 64
     form.fields["steps"].set_axis([1, 2, 3])
-    return form
+    yield form
+    hub()._views.clear()  # they would look on, and start what the end of these tests stops
 
 
 def settled(form: SweepForm) -> None:
