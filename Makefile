@@ -52,7 +52,7 @@ test: unit notebooks  ## every test, the notebooks included
 # `chaos` first; what measures follows by itself.
 unit: venv
 ifeq ($(ARGS),)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not alone" --durations=15
 	$(BIN)/pytest -m alone
 else
 	$(BIN)/pytest $(ARGS)

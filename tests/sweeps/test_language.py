@@ -714,3 +714,17 @@ def test_a_trial_of_any_kind_costs_a_few_validations_of_parameters_at_most():
         assert len(kind()) == count
         one = cpu_s(lambda: [ImageParams(user_prompt="a", steps=1 + at % 100, seed=at) for at in range(count)])
         assert cpu_s(lambda kind=kind: kind().trials("r")) < 15 * one
+
+
+def test_the_collector_of_garbage_is_left_as_it_was_found():
+    plan = sweep("a pier", steps=[1, 2])
+
+    plan.trials("r")
+    assert gc.isenabled()
+
+    gc.disable()
+    try:
+        plan.trials("r")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
