@@ -81,9 +81,9 @@ def test_a_broken_or_missing_repository_is_none(tmp_path: Path) -> None:
 
 def test_paths_are_told_from_the_folder_or_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", lambda: Path("/home/ann"))
-    here = Path("/home/ann/work")
+    here = Path("/home/ann/study")
 
-    assert from_here("/home/ann/work/nb/one.ipynb", here) == "nb/one.ipynb"
+    assert from_here("/home/ann/study/nb/one.ipynb", here) == "nb/one.ipynb"
     assert from_here("/home/ann/other/one.ipynb", here) == "~/other/one.ipynb"
     assert from_here("/srv/secret-client/one.ipynb", here) == "one.ipynb"
     assert from_here("nb/one.ipynb", here) == "nb/one.ipynb"
@@ -94,18 +94,18 @@ def shell(**names: Any) -> SimpleNamespace:
 
 
 def test_the_notebook_is_known_in_a_kernel_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = Path("/work")
-    monkeypatch.setenv("JPY_SESSION_NAME", "/work/nb/lab.ipynb")
+    here = Path("/data")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/data/nb/lab.ipynb")
     assert notebook(here) is None  # a script that a kernel started inherits the variable
 
     monkeypatch.setattr(provenance, "_shell", shell)
     assert notebook(here) == "nb/lab.ipynb"
-    monkeypatch.setattr(provenance, "_shell", lambda: shell(__vsc_ipynb_file__="/work/code.ipynb"))
+    monkeypatch.setattr(provenance, "_shell", lambda: shell(__vsc_ipynb_file__="/data/code.ipynb"))
     assert notebook(here) == "code.ipynb"
     monkeypatch.setattr(provenance, "_shell", lambda: shell(__session__="nb/old.ipynb"))
     monkeypatch.delenv("JPY_SESSION_NAME")
     assert notebook(here) == "nb/old.ipynb"
-    monkeypatch.setenv("JPY_SESSION_NAME", "/work/nb/a.ipynb-jvsc-0123456789abcdef")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/data/nb/a.ipynb-jvsc-0123456789abcdef")
     monkeypatch.setattr(provenance, "_shell", shell)
     assert notebook(here) == "nb/a.ipynb"
 

@@ -22,6 +22,7 @@ from runpodkit.runs.comparing.words import listed
 from runpodkit.runs.items import key_of
 from runpodkit.runs.layout import shown
 from runpodkit.runs.pairing import rest_of
+from runpodkit.runs.refining import EPSILON
 from runpodkit.runs.watch import progress
 from runpodkit.stats.intervals import FEW, Interval, mean_interval
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from runpodkit.runs.results import Results
 
 STEPS, SEED, SAMPLER = "steps", "seed", "sampler_name"
-EPSILON = 0.01
-"""Mean absolute difference in [0, 1], about 2.5 of 255 levels over all pixels: side by side such pictures look the same."""
 LARGEST, NEXT = "largest", "next"
 
 
